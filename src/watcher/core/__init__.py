@@ -1,0 +1,1 @@
+"""Pure rooms: values in, values out. No I/O, clock, randomness, environment or logging here."""

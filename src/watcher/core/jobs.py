@@ -1,0 +1,223 @@
+"""The nouns that cross rooms: frozen, keyword-only values. A change is a new value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class Operation(StrEnum):
+    """What a row asks for."""
+
+    GENERATE = "generate"
+    EDIT = "edit"
+    ANALYZE = "analyze"
+
+
+class RowState(StrEnum):
+    """Where a row is. The first three are open, the others are final.
+
+    queued ─→ running ─→ done | partial | failed
+      ↑          │  └──→ waiting (deferred: due again at a known time) ─→ running
+      └──────────┘       halted: back to queued, its lane is closed
+    any open state ─→ cancelled
+    """
+
+    QUEUED = "queued"  # ready to be asked for
+    RUNNING = "running"  # an attempt is committed, its outcome is not
+    WAITING = "waiting"  # deferred until `due_at`, with a reason
+    DONE = "done"  # every picture (or the text) that was asked for is in the outbox
+    PARTIAL = "partial"  # fewer pictures than asked for
+    FAILED = "failed"  # has a problem, or was refused for good
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (RowState.QUEUED, RowState.RUNNING, RowState.WAITING)
+
+
+class JobState(StrEnum):
+    """Where a job is; final once every row is final."""
+
+    RUNNING = "running"
+    DONE = "done"  # every row is done
+    PARTIAL = "partial"  # some rows are done, some are not
+    FAILED = "failed"  # no row is done, or the drop could not be read
+    CANCELLED = "cancelled"
+
+
+class No(StrEnum):
+    """The kinds of no that an API can say (ARCHITECTURE, decision 7), and the doubt."""
+
+    LATER = "later"  # this row later: 429, 5xx, connection; surely not charged
+    AMBIGUOUS = "ambiguous"  # the end is unknown; it may have been charged
+    NEVER = "never"  # this row never: 400, moderation
+    NOBODY = "nobody"  # nobody until something changes: the lane halts
+    MEND = "mend"  # the server does not take one parameter: leave it out and ask once more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a row cannot become an item, or was refused. `what` and `hint` are sentences for people."""
+
+    code: str
+    what: str
+    hint: str = ""
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What was mended in a row before sending: `column` said `found`, `used` was sent, and `why`."""
+
+    column: str
+    found: str
+    used: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.found} → {self.used} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One record as its author wrote it.
+
+    `number` counts records from 1. `values` stand in the order of the drop's columns; a row may
+    hold fewer values than there are columns (the rest is empty). `problem`: this record could not
+    be read, the others can.
+    """
+
+    number: int
+    values: tuple[Json, ...]
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A usable row, ready to be asked for.
+
+    `parameters` hold what is sent besides model, prompt and n, under the API's own names, already
+    valid for the model. `resize_to` is a size in pixels ("512x512") that the API no longer makes:
+    the picture is asked for larger and a rendition of that size is made locally.
+    `extra` are the inbox-defined extra fields (seed, steps …) that the profile lets through.
+    """
+
+    operation: Operation
+    model: str
+    prompt: str
+    n: int = 1
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+    mask: str = ""
+    mask_mode: str = "alpha"
+    name: str = ""
+    resize_to: str = ""
+    response_url_wanted: bool = False
+    reuse: bool = True
+    adjustments: tuple[Adjustment, ...] = ()
+    # The row named the model itself: if it does not exist, that is the row's fault, not the lane's.
+    model_named_by_row: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a multipart body: a plain field (`filename` empty) or a file."""
+
+    name: str
+    content: bytes
+    filename: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What is sent: POST `path` (below the base URL) with a JSON `body`, or multipart `parts`.
+
+    `patience` names the read timeout of SETTINGS `api.timeouts`: low, medium, high or analyze.
+    """
+
+    path: str
+    body: Mapping[str, Json] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    patience: str = "medium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What HTTP said: status, headers (names in lower case) and the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get("x-request-id", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the API counted them. Absent or all-zero usage is `None` instead of this."""
+
+    text_in: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    text_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One picture of an answer: its bytes, or the address to fetch it from."""
+
+    content: bytes = b""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a good reply means: pictures for generate and edit, text for analyze."""
+
+    pictures: tuple[Given, ...] = ()
+    text: str = ""
+    usage: Usage | None = None
+    request_id: str = ""
+    revised_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What any other reply, or none, means.
+
+    `status` 0: no reply. `retry_after`: seconds the server asked for, None when it did not.
+    `param`: the parameter that a MEND leaves out. `paid_maybe`: the call may have been charged.
+    `scope` says how far a NOBODY reaches: the whole "provider" or one "model".
+    """
+
+    no: No
+    code: str
+    what: str
+    hint: str = ""
+    status: int = 0
+    retry_after: float | None = None
+    param: str = ""
+    request_id: str = ""
+    scope: str = "provider"
+    paid_maybe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that is whole, synced and named in the outbox. `file` is relative to the job's folder."""
+
+    index: int
+    file: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str

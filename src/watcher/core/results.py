@@ -1,0 +1,105 @@
+"""A job and its rows as people and programs get to see them: what the ledger tells, what results show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from watcher.core.jobs import (
+    Adjustment,
+    JobState,
+    Json,
+    Operation,
+    Picture,
+    Problem,
+    RowState,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try of an item. Times are seconds since the epoch; `seconds` is None while in flight.
+
+    `outcome`: sent (in flight), answered, later, ambiguous, never, nobody, mend.
+    """
+
+    number: int
+    started_at: float
+    seconds: float | None
+    outcome: str
+    status: int = 0
+    code: str = ""
+    request_id: str = ""
+    paid_maybe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResult:
+    """One row and what happened to it so far.
+
+    `values` are the drop's own, in the order of the job's columns (may be fewer). `problem` says
+    why it failed, or why it waits; `due_at` until when (seconds since the epoch). `cost_usd` None:
+    unknown, which is not nothing. `source`: api, cache or bulk.
+    """
+
+    number: int
+    values: tuple[Json, ...]
+    state: RowState
+    operation: Operation | None = None
+    model: str = ""
+    prompt: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    problem: Problem | None = None
+    due_at: float | None = None
+    adjustments: tuple[Adjustment, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    text: str = ""
+    attempts: tuple[AttemptRecord, ...] = ()
+    cost_usd: Decimal | None = None
+    usage: Usage | None = None
+    seconds: float | None = None
+    request_id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """One job: `counts` by row state (absent: 0), `problem` why the whole drop was refused.
+
+    `paused`: why nothing moves now ("" when it does). `folder` is the job's folder in the outbox,
+    by name. `settings` are those of its inbox, secrets masked. Times are seconds since the epoch.
+    `unpriced`: how many paid attempts have no known cost.
+    """
+
+    id: str
+    inbox: str
+    name: str
+    folder: str
+    state: JobState
+    columns: tuple[str, ...]
+    created_at: float
+    ended_at: float | None = None
+    encoding: str = ""
+    notes: tuple[str, ...] = ()
+    problem: Problem | None = None
+    paused: str = ""
+    counts: Mapping[RowState, int] = field(default_factory=dict)
+    attempts: int = 0
+    pictures: int = 0
+    cost_usd: Decimal | None = None
+    unpriced: int = 0
+    possibly_charged: int = 0
+    estimate_usd: Decimal | None = None
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """How many rows are final."""
+        final = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
+        return sum(self.counts.get(state, 0) for state in final)
