@@ -1,0 +1,1 @@
+"""Data that the core reads: what changes more often than code."""
