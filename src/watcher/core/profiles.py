@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
 from typing import Literal
+
+import yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +22,8 @@ class Profile:
     # Whose retirement dates of the catalogue count; "" for servers that may serve retired models on.
     provider: str = ""
     response_format: Literal["omit", "b64_json", "url"] = "omit"
+    # Through which door pictures are asked for; "chat" knows no masks and gives one picture a call.
+    picture_api: Literal["images", "chat"] = "images"
     analyze_api: Literal["responses", "chat"] = "chat"
     token_parameter: str = "max_tokens"  # noqa: S105 - a parameter's name
     edit_transport: Literal["multipart", "json", "inpainting"] = "multipart"
@@ -32,3 +40,19 @@ class Profile:
     honours_idempotency_key: bool = False
     # Whether the server fetches picture URLs itself; else we inline them.
     takes_urls: bool = False
+
+
+@cache
+def load_profiles() -> Mapping[str, Profile]:
+    """The shipped profiles by name. The data file is checked by the tests, not at run time."""
+    data = yaml.safe_load(files("watcher.core.data").joinpath("profiles.yaml").read_text("utf-8"))
+    return MappingProxyType({name: _profile(name, entry) for name, entry in data.items()})
+
+
+def _profile(name: str, entry: Mapping[str, object]) -> Profile:
+    fields = {key: _frozen(value) for key, value in entry.items()}
+    return Profile(name=name, **fields)  # type: ignore[arg-type]
+
+
+def _frozen(value: object) -> object:
+    return frozenset(value) if isinstance(value, list) else value

@@ -1,0 +1,18 @@
+"""The image API over HTTP: one call, one reply on disk. The only place that knows httpx and tenacity."""
+
+from __future__ import annotations
+
+from watcher.api.client import ImageApi
+from watcher.api.endpoint import DEFAULT_TIMEOUTS, Endpoint, normalise_base_url
+from watcher.api.files import load_reply
+from watcher.api.waits import RetryRules, wait_before
+
+__all__ = [
+    "DEFAULT_TIMEOUTS",
+    "Endpoint",
+    "ImageApi",
+    "RetryRules",
+    "load_reply",
+    "normalise_base_url",
+    "wait_before",
+]
