@@ -1,0 +1,24 @@
+"""What may be set: YAML and environment in, one frozen `Settings` out, or every finding in words."""
+
+from watcher.settings.changes import Changes, changes
+from watcher.settings.inbox import Inbox
+from watcher.settings.key import find_key
+from watcher.settings.load import Loaded, load
+from watcher.settings.models import Settings
+from watcher.settings.provider import Api, Budget
+from watcher.settings.show import effective_yaml, json_schema, schema_text
+
+__all__ = [
+    "Api",
+    "Budget",
+    "Changes",
+    "Inbox",
+    "Loaded",
+    "Settings",
+    "changes",
+    "effective_yaml",
+    "find_key",
+    "json_schema",
+    "load",
+    "schema_text",
+]
