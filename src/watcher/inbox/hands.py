@@ -1,0 +1,82 @@
+"""A few threads that take drops over side by side, so that a slow one holds up no other.
+
+Daemon threads: one that hangs on a dead share must not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from watcher.inbox.values import Drop
+
+T = TypeVar("T")
+
+
+class Hands(Generic[T]):
+    """`take` is called with each drop in one of `count` threads; `finished` when nothing is left to take up.
+
+    All methods are for one thread.
+    """
+
+    def __init__(
+        self, take: Callable[[Drop], T], *, count: int, finished: Callable[[], None]
+    ) -> None:
+        self._take = take
+        self._count = count
+        self._finished = finished
+        self._todo: SimpleQueue[Drop | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Drop, T | None]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._held = 0
+
+    def give(self, drop: Drop) -> None:
+        self._held += 1
+        self._todo.put(drop)
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) < min(self._count, self._held):
+            thread = threading.Thread(target=self._work, name=f"hand of {drop.inbox}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def are_free(self) -> bool:
+        """Whether every drop that was given was at least taken up."""
+        return self._todo.empty()
+
+    def collect(self, *, wait: bool = False) -> Iterator[tuple[Drop, T | None]]:
+        """What was taken, and what came of it: None where `take` raised, which its thread has reported.
+
+        `wait`: until everything that was given is done.
+        """
+        with suppress(Empty):
+            while self._held:
+                result = self._done.get(block=wait)
+                self._held -= 1
+                yield result
+
+    def stop(self) -> list[Drop]:
+        """Finish what is in hand; returns, when all hands are empty, what was not taken up. Collect the rest."""
+        left = []
+        with suppress(Empty):
+            while drop := self._todo.get_nowait():
+                left.append(drop)
+        self._held -= len(left)
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        return left
+
+    def _work(self) -> None:
+        while (drop := self._todo.get()) is not None:
+            result: T | None = None
+            try:
+                result = self._take(drop)
+            finally:  # also when it raises: then this thread ends with a traceback, and the drop is let go
+                self._done.put((drop, result))
+            if self._todo.empty():
+                self._finished()
