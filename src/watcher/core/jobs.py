@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -115,6 +116,7 @@ class Item:
     images: tuple[str, ...] = ()
     mask: str = ""
     mask_mode: str = "alpha"
+    markup: str = ""  # a transparent picture laid over the first one, to point at things
     name: str = ""
     resize_to: str = ""
     response_url_wanted: bool = False
@@ -221,3 +223,77 @@ class Picture:
     height: int
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Up to 50 consecutive rows of one job, `first` to `last` inclusive: the unit that engines hand out."""
+
+    job_id: str
+    inbox: str
+    folder: str
+    ordinal: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenItem:
+    """An item that is not final yet, with what its attempts so far have taught.
+
+    `delivered`: pictures that are in the outbox already. `tries` count against `retry.attempts`,
+    `doubts` against `retry.ambiguous`. `dropped`: parameters that the server does not take.
+    `pending`: the attempt whose outcome is not known; its reply may be on disk. `due_at`: seconds
+    since the epoch, 0 when it may be asked for now. `since`: when it was first asked for, 0 if never.
+    """
+
+    job_id: str
+    number: int
+    item: Item
+    stem: str
+    folder: str
+    inbox: str
+    delivered: int = 0
+    tries: int = 0
+    doubts: int = 0
+    dropped: tuple[str, ...] = ()
+    asked_again: bool = False
+    pending: int | None = None
+    due_at: float = 0.0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What one attempt changes in the ledger, all of it in one transaction.
+
+    `state` is the row's next state, the rest says what came of the attempt. `cost_usd` None: unknown.
+    """
+
+    state: RowState
+    outcome: str
+    problem: Problem | None = None
+    due_at: float | None = None
+    tries: int = 0
+    doubts: int = 0
+    dropped: tuple[str, ...] = ()
+    asked_again: bool = False
+    pictures: tuple[Picture, ...] = ()
+    text: str = ""
+    status: int = 0
+    code: str = ""
+    request_id: str = ""
+    paid_maybe: bool = False
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneKey:
+    """One provider, key and model. `account` names provider and key without telling the key."""
+
+    account: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.model}"

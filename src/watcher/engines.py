@@ -1,0 +1,91 @@
+"""Who works on which slice. This engine: one process, the ledger beside it, no leases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from watcher.core.jobs import Slice
+from watcher.ledger import Ledger
+
+WorkSlice: TypeAlias = Callable[[Slice, Callable[[], None]], Awaitable[float]]
+
+_OPEN_JOBS = 64  # jobs that compete for turns at once; the others follow in the order they came
+_LONGEST_SLEEP = 30.0  # seconds: clocks jump, so due times are looked at again
+
+
+class LocalEngine:
+    """Hands out slices of this process's own ledger: of each job the next one when the last has started."""
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float]) -> None:
+        """`clock` tells seconds since the epoch."""
+        self._ledger = ledger
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._feeding: dict[str, Slice] = {}  # by job: the slice whose rows are being started
+        self._working = 0
+        self._stopping = False
+        self.idle = asyncio.Event()
+
+    def submit(self) -> None:
+        """There is something new to do, or something may go on."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Hand out no more; `run` returns when what is out has come back."""
+        self._stopping = True
+        self._wake.set()
+
+    async def reconcile(self) -> None:
+        """At start: whatever the ledger says is being worked on, is not."""
+        await self._ledger.call(self._ledger.items.reconcile)
+
+    async def run(self, work: WorkSlice, *, only: str | None = None) -> None:
+        """Until `stop`; `only`: slices of one job alone."""
+        async with asyncio.TaskGroup() as slices:
+            while not self._stopping:
+                self._wake.clear()
+                for slice_ in await self._take(only):
+                    self._feeding[slice_.job_id] = slice_
+                    self._working += 1
+                    slices.create_task(self._one(slice_, work))
+                if not self._working:
+                    self.idle.set()
+                await self._until_due()
+
+    async def _take(self, only: str | None) -> list[Slice]:
+        room = _OPEN_JOBS - len(self._feeding)
+        if room <= 0:
+            return []
+        taken = await self._ledger.call(
+            self._ledger.items.take_slices,
+            now=self._clock(), most=room, without=tuple(self._feeding), only=only,
+        )  # fmt: skip
+        if taken:
+            self.idle.clear()
+        return taken
+
+    async def _one(self, slice_: Slice, work: WorkSlice) -> None:
+        def drained() -> None:
+            if self._feeding.get(slice_.job_id) is slice_:
+                del self._feeding[slice_.job_id]
+                self._wake.set()
+
+        due_at = await work(slice_, drained)
+        await self._ledger.call(self._ledger.items.release, slice_, due_at=due_at)
+        self._working -= 1
+        drained()
+        self._wake.set()
+
+    async def _until_due(self) -> None:
+        wait = _LONGEST_SLEEP
+        if len(self._feeding) < _OPEN_JOBS:
+            items = self._ledger.items
+            due = await self._ledger.call(items.next_due, without=tuple(self._feeding))
+            wait = _LONGEST_SLEEP if due is None else max(due - self._clock(), 0.01)
+        try:
+            async with asyncio.timeout(min(wait, _LONGEST_SLEEP)):
+                await self._wake.wait()
+        except TimeoutError:
+            return

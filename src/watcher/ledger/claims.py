@@ -1,0 +1,70 @@
+"""Claims: a drop is written down before it is renamed, so that no crash can lose or double it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+
+from watcher.ledger import schema
+from watcher.ledger.database import Database
+
+_table = schema.claims
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """`path` is relative to the inbox. `where`: the folder its original ends in, done or failed."""
+
+    id: str
+    inbox: str
+    path: bytes
+    state: str
+    job_id: str | None
+    where: str
+    created_at: float
+
+
+class Claims:
+    """The table of claims."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intend(self, claim_id: str, *, inbox: str, path: bytes, now: float) -> None:
+        values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
+        with self._database.write() as tx:
+            tx.execute(insert(_table).values(**values, state="intended", where="done"))
+
+    def drop(self, claim_id: str) -> None:
+        """The rename did not happen, or was undone: the file is its owner's again."""
+        with self._database.write() as tx:
+            tx.execute(_table.delete().where(_table.c.id == claim_id))
+
+    def conclude(self, claim_id: str, *, job_id: str | None, where: str, state: str) -> None:
+        """It became a job, the repeat of one, or was refused: what is left is to archive it."""
+        with self._database.write() as tx:
+            tx.execute(
+                update(_table)
+                .where(_table.c.id == claim_id)
+                .values(state=state, job_id=job_id, where=where)
+            )
+
+    def archived(self, claim_id: str) -> None:
+        with self._database.write() as tx:
+            tx.execute(update(_table).where(_table.c.id == claim_id).values(state="archived"))
+
+    def open(self, inbox: str | None = None) -> Iterator[Claim]:
+        """Every claim whose original is not in its archive yet."""
+        query = select(_table).where(_table.c.state.in_(("intended", "accepted", "refused")))
+        if inbox is not None:
+            query = query.where(_table.c.inbox == inbox)
+        with self._database.read() as view:
+            found = view.execute(query).mappings().all()
+        return (Claim(**line) for line in found)
+
+    def find(self, claim_id: str) -> Claim | None:
+        with self._database.read() as view:
+            line = view.execute(select(_table).where(_table.c.id == claim_id)).mappings().first()
+        return None if line is None else Claim(**line)

@@ -1,0 +1,108 @@
+"""The database behind the ledger: SQLite in the state folder, WAL, every commit on disk before it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from watcher.core.errors import DiskError, LedgerError
+from watcher.ledger import schema
+
+_DISK_WORDS = ("disk is full", "disk i/o error", "readonly database", "unable to open database")
+
+
+class Database:
+    """Transactions of one process. Writers wait for each other here, not in SQLite's busy loop."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._engine = create_engine(
+            f"sqlite:///{file}", connect_args={"timeout": 30, "check_same_thread": False}
+        )
+        event.listen(self._engine, "connect", _set_pragmas)
+        event.listen(self._engine, "begin", _begin)
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, durable when it is left. Raises DiskError where the disk refuses it."""
+        with self._writing, _in_words(self.file), self._engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; never waits for writers (WAL)."""
+        with _in_words(self.file), self._engine.connect() as view:
+            view.execution_options(read_only=True)
+            yield view
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def open_database(folder: Path) -> Database:
+    """Open, or create, `ledger.sqlite3` in the state folder.
+
+    Raises LedgerError for a damaged database or one of a newer version: never starts empty over it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(folder / "ledger.sqlite3")
+    try:
+        with database.write() as tx:
+            schema.metadata.create_all(tx)
+            _check_version(tx, database.file)
+    except DatabaseError as error:
+        raise LedgerError(
+            f"The database {database.file} cannot be read: {error.orig}.",
+            "Keep it aside and restore a copy; the drops that were not finished are still in the inboxes.",
+        ) from None
+    return database
+
+
+def _check_version(tx: Connection, file: Path) -> None:
+    found = tx.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema"))
+    if found is None:
+        tx.execute(insert(schema.meta).values(key="schema", value=str(schema.SCHEMA_VERSION)))
+    elif int(found) != schema.SCHEMA_VERSION:
+        raise LedgerError(
+            f"The database {file} has version {found}; this program knows version {schema.SCHEMA_VERSION}.",
+            "Install the image-watcher that wrote it, or a newer one.",
+        )
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see _begin
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a commit is on disk when it returns; NORMAL lost paid pictures
+        "foreign_keys=ON",
+        "journal_size_limit=67108864",
+        "cache_size=-4000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later must not fail half-way.
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _in_words(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        words = str(error.orig).lower()
+        if any(word in words for word in _DISK_WORDS):
+            raise DiskError(
+                f"The database {file} cannot be written: {error.orig}.",
+                "Make room on that disk, or make it writable; the work goes on by itself.",
+            ) from None
+        raise

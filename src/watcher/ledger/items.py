@@ -1,0 +1,227 @@
+"""Slices and their items: handed out, an attempt noted before its call, its outcome in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from watcher.core.jobs import (
+    OPEN_STATES,
+    JobState,
+    LaneKey,
+    OpenItem,
+    Picture,
+    RowState,
+    Settlement,
+    Slice,
+)
+from watcher.core.planning import item_from_json
+from watcher.ledger import schema
+from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro
+from watcher.ledger.database import Database
+from watcher.ledger.jobs import end_if_over
+
+_jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
+_attempts, _pictures = schema.attempts, schema.pictures
+
+_OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
+
+
+class Items:
+    """The tables of slices, rows, attempts and pictures, as far as single items go."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take_slices(
+        self, *, now: float, most: int, without: Collection[str] = (), only: str | None = None
+    ) -> list[Slice]:
+        """Hand out the first slice that is due of up to `most` jobs, urgent and older jobs first."""
+        due = (
+            select(func.min(_slices.c.ordinal))
+            .where(_slices.c.job_id == _jobs.c.id, _slices.c.state == "queued")
+            .where(_slices.c.due_at <= now)
+            .scalar_subquery()
+        )
+        query = (
+            select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _slices)
+            .join(_slices, (_slices.c.job_id == _jobs.c.id) & (_slices.c.ordinal == due))
+            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
+            .where(_jobs.c.paused.is_(False), _jobs.c.id.not_in(without))
+            .order_by(_jobs.c.priority, _jobs.c.id)
+            .limit(most)
+        )
+        if only is not None:
+            query = query.where(_jobs.c.id == only)
+        with self._database.write() as tx:
+            taken = [_slice(line) for line in tx.execute(query)]
+            for slice_ in taken:
+                _set_slice(tx, slice_, state="running")
+        return taken
+
+    def next_due(self, *, without: Collection[str] = ()) -> float | None:
+        """When the next slice that waits is due, in seconds since the epoch."""
+        query = (
+            select(func.min(_slices.c.due_at))
+            .join(_jobs, _jobs.c.id == _slices.c.job_id)
+            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
+            .where(_jobs.c.paused.is_(False), _jobs.c.id.not_in(without))
+            .where(_slices.c.state == "queued")
+        )
+        with self._database.read() as view:
+            return view.scalar(query)
+
+    def open_items(self, slice_: Slice) -> list[OpenItem]:
+        """The items of a slice that are not final, in row order."""
+        delivered = (
+            select(func.count())
+            .where(_pictures.c.job_id == _rows.c.job_id, _pictures.c.number == _rows.c.number)
+            .scalar_subquery()
+        )
+        mine = (_attempts.c.job_id == _rows.c.job_id) & (_attempts.c.number == _rows.c.number)
+        pending = (
+            select(func.max(_attempts.c.id)).where(mine, _attempts.c.outcome == "sent")
+        ).scalar_subquery()
+        since = select(func.min(_attempts.c.started_at)).where(mine).scalar_subquery()
+        query = (
+            select(
+                _rows, delivered.label("delivered"), pending.label("pending"), since.label("since")
+            )
+            .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
+            .where(_rows.c.number.between(slice_.first, slice_.last))
+            .order_by(_rows.c.number)
+        )
+        with self._database.read() as view:
+            return [_open_item(line, slice_) for line in view.execute(query)]
+
+    def release(self, slice_: Slice, *, due_at: float) -> None:
+        """Give a slice back: ended when all its rows are final, else due again.
+
+        `due_at` counts for rows that wait for no time of their own (their lane is halted).
+        """
+        open_rows = (
+            select(func.min(func.coalesce(_rows.c.due_at, due_at)))
+            .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
+            .where(_rows.c.number.between(slice_.first, slice_.last))
+        )
+        with self._database.write() as tx:
+            due = tx.scalar(open_rows)
+            if due is None:
+                _set_slice(tx, slice_, state="ended")
+            else:
+                _set_slice(tx, slice_, state="queued", due_at=due)
+
+    def wake(self) -> None:
+        """A lane reopened: every slice that waits may be looked at now."""
+        with self._database.write() as tx:
+            tx.execute(update(_slices).where(_slices.c.state == "queued").values(due_at=0.0))
+
+    def reconcile(self) -> None:
+        """At start: nobody works on anything, whatever the tables say."""
+        with self._database.write() as tx:
+            waiting = _slices.c.state.in_(("running", "queued"))
+            tx.execute(update(_slices).where(waiting).values(state="queued", due_at=0.0))
+
+    def begin_attempt(self, item: OpenItem, *, lane: LaneKey, n: int, now: float) -> int:
+        """Commit that a call is about to be sent. No durable start mark, no call. Returns its id."""
+        mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
+        with self._database.write() as tx:
+            before = tx.scalar(select(func.count()).where(mine)) or 0
+            begun = tx.execute(
+                insert(_attempts).values(
+                    job_id=item.job_id, number=item.number, ordinal=before + 1, lane=str(lane),
+                    model=lane.model, n=n, started_at=now, outcome="sent",
+                )
+            )  # fmt: skip
+            _set_row(tx, item, state=RowState.RUNNING, due_at=None, problem=None)
+            key = begun.inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def settle(self, item: OpenItem, attempt: int, settlement: Settlement, *, now: float) -> bool:
+        """Commit the outcome of an attempt; True when the whole job ended with it."""
+        with self._database.write() as tx:
+            seconds = _end_attempt(tx, attempt, settlement, now)
+            _add_pictures(tx, item, settlement.pictures)
+            _settle_row(tx, item, settlement, seconds, now)
+            over = settlement.state in _OVER
+            return over and end_if_over(tx, item.job_id, now)
+
+
+def _slice(line: Row[tuple[object, ...]]) -> Slice:
+    return Slice(
+        job_id=line.id, inbox=line.inbox, folder=line.folder,
+        ordinal=line.ordinal, first=line.first, last=line.last,
+    )  # fmt: skip
+
+
+def _open_item(line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
+    return OpenItem(
+        job_id=line.job_id, number=line.number, item=item_from_json(load(line.item)),
+        stem=line.stem, folder=slice_.folder, inbox=slice_.inbox, delivered=line.delivered,
+        tries=line.tries, doubts=line.doubts, dropped=tuple(load(line.dropped)),
+        asked_again=line.asked_again, pending=line.pending, due_at=line.due_at or 0.0,
+        since=line.since or 0.0,
+    )  # fmt: skip
+
+
+def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
+    mine = (_slices.c.job_id == slice_.job_id) & (_slices.c.ordinal == slice_.ordinal)
+    tx.execute(update(_slices).where(mine).values(**values))
+
+
+def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
+    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+    tx.execute(update(_rows).where(mine).values(**values))
+
+
+def _end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:
+    """Returns how long the attempt took, in seconds."""
+    mine = _attempts.c.id == attempt
+    started = tx.scalar(select(_attempts.c.started_at).where(mine)) or now
+    tx.execute(
+        update(_attempts)
+        .where(mine)
+        .values(
+            ended_at=now, outcome=settlement.outcome, status=settlement.status,
+            code=settlement.code, request_id=settlement.request_id,
+            paid_maybe=settlement.paid_maybe, cost=to_micro(settlement.cost_usd),
+            usage=dump_usage(settlement.usage),
+        )
+    )  # fmt: skip
+    return max(0.0, now - started)
+
+
+def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -> None:
+    for picture in pictures:
+        tx.execute(
+            insert(_pictures).prefix_with("OR REPLACE").values(
+                job_id=item.job_id, number=item.number, index=picture.index, file=picture.file,
+                format=picture.format, width=picture.width, height=picture.height,
+                bytes=picture.bytes, sha256=picture.sha256,
+            )
+        )  # fmt: skip
+
+
+def _settle_row(
+    tx: Connection, item: OpenItem, settlement: Settlement, seconds: float, now: float
+) -> None:
+    cost = to_micro(settlement.cost_usd)
+    values: dict[str, object] = {
+        "state": settlement.state,
+        "problem": dump_problem(settlement.problem),
+        "due_at": settlement.due_at,
+        "tries": settlement.tries,
+        "doubts": settlement.doubts,
+        "dropped": dump(list(settlement.dropped)),
+        "asked_again": settlement.asked_again,
+        "seconds": func.coalesce(_rows.c.seconds, 0.0) + seconds,
+        "ended_at": now if settlement.state in _OVER else None,
+    }
+    if cost is not None:
+        values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
+    if settlement.outcome == "answered":
+        values |= {"text": settlement.text, "source": "api", "usage": dump_usage(settlement.usage)}
+    if settlement.request_id:
+        values["request_id"] = settlement.request_id
+    _set_row(tx, item, **values)

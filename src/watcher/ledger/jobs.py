@@ -1,0 +1,241 @@
+"""Jobs: accepted with all their rows or not at all, ended when their last row is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from itertools import islice
+
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+
+from watcher.core.jobs import OPEN_STATES, JobState, Json, Problem, RowState
+from watcher.ledger import schema
+from watcher.ledger.codec import dump, dump_problem, to_micro
+from watcher.ledger.database import Database
+
+SLICE_ROWS = 50
+_CHUNK_ROWS = 2_000  # rows a transaction while a large drop comes in: others write in between
+
+_jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A drop that is about to become a job. `rules` fingerprints what its inbox says about rows."""
+
+    id: str
+    inbox: str
+    name: str
+    path: bytes
+    folder: str
+    sha256: str
+    rules: str
+    settings: Mapping[str, Json]
+    created_at: float
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRow:
+    """One row on its way in: an `item` as JSON text, or the `problem` that it has instead."""
+
+    number: int
+    values: Sequence[Json]
+    item: str | None
+    stem: str = ""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What reading the drop to its end has shown."""
+
+    columns: Sequence[str]
+    encoding: str = ""
+    notes: Sequence[str] = ()
+    estimate_usd: Decimal | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier job of the same bytes under the same rules."""
+
+    id: str
+    state: JobState
+    folder: str
+    failed: int = field(default=0)
+
+
+class Jobs:
+    """The tables of jobs, rows and slices, as far as whole jobs go."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, job: NewJob) -> None:
+        """Note a job whose rows are about to come in; invisible until `accept`."""
+        values = asdict(job) | {"settings": dump(job.settings)}
+        with self._database.write() as tx:
+            _forget(tx, job.id)
+            tx.execute(
+                insert(_jobs).values(**values, state=JobState.RUNNING, columns="[]", notes="[]")
+            )
+
+    def add_rows(self, job_id: str, rows: Iterable[NewRow]) -> int:
+        """Write rows in order, some thousand a transaction; memory does not grow with their number."""
+        lines = (_row_line(job_id, row) for row in rows)
+        count = 0
+        while chunk := list(islice(lines, _CHUNK_ROWS)):
+            with self._database.write() as tx:
+                tx.execute(insert(_rows), chunk)
+            count += len(chunk)
+        return count
+
+    def accept(self, job_id: str, acceptance: Acceptance, *, claim_id: str, now: float) -> None:
+        """From here it cannot be lost: the job becomes visible, whole, in one transaction."""
+        with self._database.write() as tx:
+            _make_slices(tx, job_id)
+            tx.execute(
+                update(_jobs)
+                .where(_jobs.c.id == job_id)
+                .values(
+                    columns=dump(list(acceptance.columns)),
+                    encoding=acceptance.encoding,
+                    notes=dump(list(acceptance.notes)),
+                    estimate=to_micro(acceptance.estimate_usd),
+                    problem=dump_problem(acceptance.problem),
+                    accepted_at=now,
+                )
+            )
+            end_if_over(tx, job_id, now)
+            tx.execute(
+                update(schema.claims)
+                .where(schema.claims.c.id == claim_id)
+                .values(state="accepted", job_id=job_id)
+            )
+
+    def forget(self, job_id: str) -> None:
+        """Undo `begin`: its drop could not be read to the end."""
+        with self._database.write() as tx:
+            _forget(tx, job_id)
+
+    def earlier(self, *, sha256: str, inbox: str, rules: str) -> Earlier | None:
+        """The newest visible job of the same bytes under the same rules."""
+        same = and_(
+            _jobs.c.sha256 == sha256,
+            _jobs.c.inbox == inbox,
+            _jobs.c.rules == rules,
+            _jobs.c.accepted_at.is_not(None),
+        )
+        with self._database.read() as view:
+            line = view.execute(select(_jobs).where(same).order_by(_jobs.c.id.desc())).first()
+            if line is None:
+                return None
+            failed = view.scalar(select(func.count()).where(_can_run_again(line.id)))
+        state = JobState(line.state)
+        return Earlier(id=line.id, state=state, folder=line.folder, failed=failed or 0)
+
+    def run_again(self, job_id: str) -> int:
+        """Queue the failed rows of an ended job once more; returns how many."""
+        with self._database.write() as tx:
+            again = tx.execute(
+                update(_rows)
+                .where(_can_run_again(job_id))
+                .values(state=RowState.QUEUED, problem=None, due_at=None, tries=0, doubts=0,
+                        asked_again=False, ended_at=None)
+            ).rowcount  # fmt: skip
+            if again:
+                _wake_slices(tx, job_id)
+                reopened = {"state": JobState.RUNNING, "ended_at": None, "published_at": None}
+                tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**reopened))
+        return again
+
+    def published(self, job_id: str, *, now: float) -> None:
+        """Its final results are in the outbox."""
+        with self._database.write() as tx:
+            tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(published_at=now))
+
+    def clear_unaccepted(self) -> None:
+        """At start: jobs whose rows were still coming in when the process died."""
+        with self._database.write() as tx:
+            for (job_id,) in tx.execute(select(_jobs.c.id).where(_jobs.c.accepted_at.is_(None))):
+                _forget(tx, job_id)
+
+
+def end_if_over(tx: Connection, job_id: str, now: float) -> bool:
+    """Give the job its final state once no row of it is open; True when it ended just now."""
+    open_row = exists().where(_rows.c.job_id == job_id, _rows.c.state.in_(OPEN_STATES))
+    if tx.scalar(select(open_row)):
+        return False
+    counted = select(_rows.c.state, func.count()).where(_rows.c.job_id == job_id)
+    counts = {state: count for state, count in tx.execute(counted.group_by(_rows.c.state))}
+    ended = {"state": _final_state(counts), "ended_at": now}
+    tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**ended))
+    return True
+
+
+def _final_state(counts: Mapping[str, int]) -> JobState:
+    good = counts.get(RowState.DONE, 0)
+    some = good + counts.get(RowState.PARTIAL, 0)
+    if good and good == sum(counts.values()):
+        return JobState.DONE
+    if some:
+        return JobState.PARTIAL
+    return JobState.CANCELLED if RowState.CANCELLED in counts else JobState.FAILED
+
+
+def _row_line(job_id: str, row: NewRow) -> dict[str, object]:
+    return {
+        "job_id": job_id,
+        "number": row.number,
+        "state": RowState.QUEUED if row.item is not None else RowState.FAILED,
+        "values": dump(row.values),
+        "item": row.item,
+        "stem": row.stem,
+        "problem": dump_problem(row.problem),
+    }
+
+
+def _make_slices(tx: Connection, job_id: str) -> None:
+    """Cut the rows into slices; one in which nothing is to be asked for has ended already."""
+    ordinal = (_rows.c.number - 1) / SLICE_ROWS
+    ordinal = func.floor(ordinal)
+    queued = func.sum(_rows.c.state == RowState.QUEUED)
+    cut = (
+        select(ordinal, func.min(_rows.c.number), func.max(_rows.c.number), queued)
+        .where(_rows.c.job_id == job_id)
+        .group_by(ordinal)
+    )
+    lines = [
+        {"job_id": job_id, "ordinal": int(place), "first": first, "last": last,
+         "state": "queued" if open_rows else "ended"}
+        for place, first, last, open_rows in tx.execute(cut)
+    ]  # fmt: skip
+    if lines:
+        tx.execute(insert(_slices), lines)
+
+
+def _wake_slices(tx: Connection, job_id: str) -> None:
+    queued_row = exists().where(
+        _rows.c.job_id == job_id,
+        _rows.c.state == RowState.QUEUED,
+        _rows.c.number.between(_slices.c.first, _slices.c.last),
+    )
+    tx.execute(
+        update(_slices)
+        .where(_slices.c.job_id == job_id, _slices.c.state == "ended", queued_row)
+        .values(state="queued", due_at=0.0)
+    )
+
+
+def _can_run_again(job_id: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL expression
+    failed = or_(_rows.c.state == RowState.FAILED, _rows.c.state == RowState.PARTIAL)
+    return and_(_rows.c.job_id == job_id, failed, _rows.c.item.is_not(None))
+
+
+def _forget(tx: Connection, job_id: str) -> None:
+    for table in (_rows, _slices):
+        tx.execute(delete(table).where(table.c.job_id == job_id))
+    tx.execute(delete(_jobs).where(_jobs.c.id == job_id))

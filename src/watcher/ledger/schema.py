@@ -1,0 +1,160 @@
+"""The tables. Times are seconds since the epoch; money is whole micro-dollars; NULL is unknown, never 0."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# One line a claim: written before the rename, so that a crash between the two is seen at start.
+# state: intended → accepted (a job, or the repeat of one) | refused → archived
+claims = Table(
+    "claims",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("inbox", String, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("job_id", String),
+    Column("where", String, nullable=False, default="done"),
+    Column("created_at", Float, nullable=False),
+    Index("claims_open", "state"),
+)
+
+# accepted_at NULL: its rows are still coming in; such a job is invisible and is taken anew after a crash.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("inbox", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("rules", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("priority", Integer, nullable=False, default=1),
+    Column("columns", Text, nullable=False),
+    Column("encoding", String, nullable=False, default=""),
+    Column("notes", Text, nullable=False),
+    Column("problem", Text),
+    Column("settings", Text, nullable=False),
+    Column("estimate", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("accepted_at", Float),
+    Column("ended_at", Float),
+    Column("published_at", Float),
+    Index("jobs_state", "state", "priority", "id"),
+    Index("jobs_same", "sha256", "inbox"),
+)
+
+slices = Table(
+    "slices",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("state", String, nullable=False),  # queued | running | ended
+    Column("due_at", Float, nullable=False, default=0.0),
+    Index("slices_next", "job_id", "state", "due_at", "ordinal"),
+)
+
+rows = Table(
+    "rows",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False),
+    Column("values", Text, nullable=False),
+    Column("item", Text),  # NULL: the row never became an item, `problem` says why
+    Column("stem", Text, nullable=False, default=""),
+    Column("problem", Text),
+    Column("due_at", Float),
+    Column(
+        "tries", Integer, nullable=False, default=0
+    ),  # attempts that count against retry.attempts
+    Column("doubts", Integer, nullable=False, default=0),  # resends after an ambiguous end
+    Column("dropped", Text, nullable=False, default="[]"),  # parameters this server does not take
+    Column("asked_again", Boolean, nullable=False, default=False),  # for pictures that were missing
+    Column("text", Text, nullable=False, default=""),
+    Column("cost", Integer),
+    Column("usage", Text),
+    Column("seconds", Float),
+    Column("request_id", String, nullable=False, default=""),
+    Column("source", String, nullable=False, default=""),
+    Column("ended_at", Float),
+    Index("rows_state", "job_id", "state"),
+    sqlite_with_rowid=False,
+)
+
+# outcome: sent (no outcome yet) | answered | later | ambiguous | never | nobody | mend
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("lane", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("outcome", String, nullable=False),
+    Column("status", Integer, nullable=False, default=0),
+    Column("code", String, nullable=False, default=""),
+    Column("request_id", String, nullable=False, default=""),
+    Column("paid_maybe", Boolean, nullable=False, default=False),
+    Column("cost", Integer),
+    Column("usage", Text),
+    Index("attempts_row", "job_id", "number"),
+    sqlite_autoincrement=True,  # an id is never used twice: replies on disk are named by it
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("file", Text, nullable=False),
+    Column("format", String, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A lane that is halted has a line here; an open one has none.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("problem", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("probe_at", Float, nullable=False),
+    Column("probes", Integer, nullable=False, default=0),
+)

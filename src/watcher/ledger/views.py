@@ -1,0 +1,171 @@
+"""What the ledger tells about jobs and rows: values for results, notes and the status."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, Row, func, select
+
+from watcher.core.jobs import JobState, Picture, RowState
+from watcher.core.planning import item_from_json
+from watcher.core.results import AttemptRecord, JobResult, RowResult
+from watcher.ledger import schema
+from watcher.ledger.codec import load, load_problem, load_usage, to_usd
+from watcher.ledger.database import Database
+
+_jobs, _rows = schema.jobs, schema.rows
+_attempts, _pictures = schema.attempts, schema.pictures
+_PAGE_ROWS = 500  # rows read at once: memory does not grow with the job
+
+
+class Views:
+    """Reading only; safe beside a running daemon."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def job(self, job_id: str) -> JobResult | None:
+        query = select(_jobs).where(_jobs.c.id == job_id, _jobs.c.accepted_at.is_not(None))
+        with self._database.read() as view:
+            line = view.execute(query).first()
+            return None if line is None else _job(view, line)
+
+    def jobs(self, *, states: Sequence[JobState] = (), most: int = 100) -> list[JobResult]:
+        """The newest first."""
+        query = select(_jobs).where(_jobs.c.accepted_at.is_not(None))
+        if states:
+            query = query.where(_jobs.c.state.in_(states))
+        with self._database.read() as view:
+            lines = view.execute(query.order_by(_jobs.c.id.desc()).limit(most)).all()
+            return [_job(view, line) for line in lines]
+
+    def unpublished(self) -> list[str]:
+        """Jobs whose final results are not known to be in the outbox."""
+        query = select(_jobs.c.id).where(
+            _jobs.c.accepted_at.is_not(None), _jobs.c.published_at.is_(None)
+        )
+        with self._database.read() as view:
+            return list(view.scalars(query.order_by(_jobs.c.id)))
+
+    def path(self, job_id: str) -> bytes:
+        """Where its drop lay, relative to the inbox."""
+        with self._database.read() as view:
+            return view.scalar(select(_jobs.c.path).where(_jobs.c.id == job_id)) or b""
+
+    def rows(self, job_id: str) -> Iterator[RowResult]:
+        """Every row in row order, some hundred at a time."""
+        after = 0
+        while page := self._page(job_id, after):
+            yield from page
+            after = page[-1].number
+
+    def _page(self, job_id: str, after: int) -> list[RowResult]:
+        query = (
+            select(_rows)
+            .where(_rows.c.job_id == job_id, _rows.c.number > after)
+            .order_by(_rows.c.number)
+            .limit(_PAGE_ROWS)
+        )
+        with self._database.read() as view:
+            lines = view.execute(query).all()
+            if not lines:
+                return []
+            span = (lines[0].number, lines[-1].number)
+            pictures = _pictures_of(view, job_id, span)
+            attempts = _attempts_of(view, job_id, span)
+        return [_row(line, pictures[line.number], attempts[line.number]) for line in lines]
+
+
+def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
+    counted = select(_rows.c.state, func.count(), func.sum(_rows.c.cost))
+    groups = view.execute(counted.where(_rows.c.job_id == line.id).group_by(_rows.c.state)).all()
+    costs = [cost for _, _, cost in groups if cost is not None]
+    mine = _attempts.c.job_id == line.id
+    asked = view.execute(
+        select(
+            func.count(),
+            func.sum(_attempts.c.paid_maybe),
+            func.sum((_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None)),
+        ).where(mine)
+    ).one()
+    made = view.scalar(select(func.count()).where(_pictures.c.job_id == line.id))
+    return JobResult(
+        id=line.id,
+        inbox=line.inbox,
+        name=line.name,
+        folder=line.folder,
+        state=JobState(line.state),
+        columns=tuple(load(line.columns)),
+        created_at=line.created_at,
+        ended_at=line.ended_at,
+        encoding=line.encoding,
+        notes=tuple(load(line.notes)),
+        problem=load_problem(line.problem),
+        paused="paused by hand" if line.paused else "",
+        counts={RowState(state): count for state, count, _ in groups},
+        attempts=asked[0],
+        pictures=made or 0,
+        cost_usd=to_usd(sum(costs)) if costs else None,
+        possibly_charged=asked[1] or 0,
+        unpriced=asked[2] or 0,
+        estimate_usd=to_usd(line.estimate),
+        settings=load(line.settings),
+    )
+
+
+def _pictures_of(view: Connection, job_id: str, span: tuple[int, int]) -> dict[int, list[Picture]]:
+    query = select(_pictures).where(_pictures.c.job_id == job_id, _pictures.c.number.between(*span))
+    found: dict[int, list[Picture]] = defaultdict(list)
+    for line in view.execute(query.order_by(_pictures.c.number, _pictures.c.index)):
+        found[line.number].append(
+            Picture(
+                index=line.index, file=line.file, format=line.format, width=line.width,
+                height=line.height, bytes=line.bytes, sha256=line.sha256,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _attempts_of(
+    view: Connection, job_id: str, span: tuple[int, int]
+) -> dict[int, list[AttemptRecord]]:
+    query = select(_attempts).where(_attempts.c.job_id == job_id, _attempts.c.number.between(*span))
+    found: dict[int, list[AttemptRecord]] = defaultdict(list)
+    for line in view.execute(query.order_by(_attempts.c.id)):
+        ended = line.ended_at
+        found[line.number].append(
+            AttemptRecord(
+                number=line.ordinal, started_at=line.started_at,
+                seconds=None if ended is None else ended - line.started_at,
+                outcome=line.outcome, status=line.status, code=line.code,
+                request_id=line.request_id, paid_maybe=line.paid_maybe,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _row(
+    line: Row[tuple[object, ...]], pictures: list[Picture], attempts: list[AttemptRecord]
+) -> RowResult:
+    item = None if line.item is None else item_from_json(load(line.item))
+    return RowResult(
+        number=line.number,
+        values=tuple(load(line.values)),
+        state=RowState(line.state),
+        operation=item.operation if item else None,
+        model=item.model if item else "",
+        prompt=item.prompt if item else "",
+        parameters=item.parameters if item else {},
+        problem=load_problem(line.problem),
+        due_at=line.due_at,
+        adjustments=item.adjustments if item else (),
+        pictures=tuple(pictures),
+        text=line.text,
+        attempts=tuple(attempts),
+        cost_usd=to_usd(line.cost),
+        usage=load_usage(line.usage),
+        seconds=line.seconds,
+        request_id=line.request_id,
+        source=line.source,
+    )

@@ -1,0 +1,6 @@
+"""The outbox: one folder a job, on disk. A name appears there only when its file is whole."""
+
+from watcher.outbox.files import Outbox
+from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
+
+__all__ = ["BadPicture", "Outbox", "PictureFacts", "look_at_picture"]

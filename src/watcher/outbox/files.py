@@ -1,0 +1,184 @@
+"""Files in a job's folder. Each is written beside its name, synced, renamed and its folder synced, so
+that a reader, or a power cut, finds the old file or the new one, whole. No link in the outbox is followed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from watcher.core.jobs import Picture
+from watcher.core.naming import picture_file, thumbnail_file
+from watcher.outbox.faults import told
+from watcher.outbox.pictures import PictureFacts
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BUFFER = 1 << 16
+_SUBFOLDERS = ("images", "thumbnails")
+
+
+class Outbox:
+    """The folder `root` and the folders of jobs in it. Every method raises DiskError with a sentence
+    when the disk does not take it; what was there before then is there still.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self) -> None:
+        """Make the outbox itself, at the first start. Later a missing outbox is a fault: its disk is away."""
+        with told(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self, folder: str) -> None:
+        """Make `<root>/<folder>` with images and thumbnails; no harm when they are there."""
+        with told(self.root / folder), _opened(self.root) as root:
+            with _made(folder, root) as job:
+                for name in _SUBFOLDERS:
+                    with _made(name, job):
+                        pass
+                _sync_folder(job)
+            _sync_folder(root)
+
+    def save_picture(
+        self, folder: str, stem: str, index: int, content: bytes, facts: PictureFacts
+    ) -> Picture:
+        """Put a picture in place, byte for byte, and its thumbnail. `stem` is its own within the job
+        (core.naming), index included: the same stem again overwrites this picture only.
+        """
+        file = picture_file(stem, facts.format)
+        self._write(folder, file, [content])
+        if facts.thumbnail:
+            self.save_thumbnail(folder, file, facts.thumbnail)
+        return Picture(
+            index=index,
+            file=file,
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+
+    def save_thumbnail(self, folder: str, file: str, thumbnail: bytes) -> str:
+        """Put the thumbnail of the picture `file` in place. Both names are relative to the job's folder."""
+        name = thumbnail_file(file)
+        self._write(folder, name, [thumbnail])
+        return name
+
+    def write_text(self, folder: str, name: str, chunks: Iterable[str]) -> None:
+        """Put a text in place, in UTF-8, one chunk in memory at a time. `folder` "": the outbox itself.
+
+        An error that `chunks` raises passes through, and leaves the old file as it was. What is not
+        Unicode (half a surrogate pair) is written as JSON would.
+        """
+        self._write(folder, name, (chunk.encode(errors="backslashreplace") for chunk in chunks))
+
+    def room(self) -> int:
+        """Bytes that may still be written here; 0 when the disk is out of inodes."""
+        with told(self.root):
+            disk = os.statvfs(self.root)
+        return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
+
+    def _write(self, folder: str, name: str, chunks: Iterable[bytes]) -> None:
+        *parents, last = _plain(name)
+        where = [*_plain(folder), *parents]
+        with (
+            told(self.root / folder / name),
+            _opened(self.root) as root,
+            _walked(root, where) as into,
+        ):
+            _written(into, last, chunks)
+
+
+def _plain(path: str) -> list[str]:
+    """The names in a relative path; none of them may lead elsewhere."""
+    names = path.split("/") if path else []
+    if any(name in ("", ".", "..") or "\0" in name for name in names):
+        raise ValueError(f"not a path within the outbox: {path!r}")
+    return names
+
+
+@contextmanager
+def _opened(path: Path | str, within: int | None = None) -> Iterator[int]:
+    """A folder's descriptor. The root may be a link, since operators make those; nothing in it may."""
+    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
+    descriptor = os.open(path, flags, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _walked(root: int, names: list[str]) -> Iterator[int]:
+    """The descriptor of the folder at the end of `names`."""
+    if not names:
+        yield root
+        return
+    with _opened(names[0], root) as folder, _walked(folder, names[1:]) as last:
+        yield last
+
+
+@contextmanager
+def _made(name: str, within: int) -> Iterator[int]:
+    """A folder's descriptor; a new one takes group and mode of the one that it is in."""
+    (plain,) = _plain(name)
+    try:
+        os.mkdir(plain, dir_fd=within)
+        new = True
+    except FileExistsError:
+        new = False
+    with _opened(plain, within) as folder:
+        if new:
+            _follow(
+                folder, os.fstat(within), stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO | stat.S_ISGID
+            )
+        yield folder
+
+
+def _follow(descriptor: int, parent: os.stat_result, bits: int) -> None:
+    """Take the parent's group and those `bits` of its mode, as far as the system lets us."""
+    # A share that keeps its own modes, a group that is not ours: the file is as good without.
+    with suppress(OSError):
+        os.fchown(descriptor, -1, parent.st_gid)
+    with suppress(OSError):
+        os.fchmod(descriptor, parent.st_mode & bits)
+
+
+def _written(folder: int, name: str, chunks: Iterable[bytes]) -> None:
+    part = f".{hashlib.sha256(name.encode()).hexdigest()[:16]}.part"
+    _remove(part, folder)  # what an earlier end in the middle left, or somebody's link
+    descriptor = os.open(part, _NEW_FILE, 0o666, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as file:
+            file.writelines(chunks)
+            file.flush()
+            _follow(descriptor, os.fstat(folder), 0o666)
+            os.fsync(descriptor)
+        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        _remove(part, folder)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some shares cannot, and need not
+            raise
+
+
+def _remove(name: str, folder: int) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return

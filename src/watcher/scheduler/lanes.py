@@ -1,0 +1,120 @@
+"""Which lanes are halted, why, and when one call may probe them. One call at a time, one reopening for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from watcher.core.jobs import LaneKey, Problem
+from watcher.ledger import HaltedLane
+
+# Waits before the probes, in seconds. Money and keys need a person: 5, 15, then 60 minutes. A server
+# that is away comes back by itself: look soon.
+PATIENT = (300.0, 900.0, 3600.0)
+SOON = (5.0, 15.0, 30.0, 60.0)
+_COMES_BACK = frozenset({"connection", "server_error", "outage"})
+_OUTAGE_ROWS = 3  # rows in a row that used up their attempts: then it is the server, not the rows
+
+
+class LaneHalted(Exception):  # noqa: N818 - a state, not a fault
+    """Nothing may be sent now; `probe_at` in seconds since the epoch."""
+
+    def __init__(self, lane: HaltedLane) -> None:
+        super().__init__(lane.problem.what)
+        self.lane = lane
+        self.probe_at = lane.probe_at
+
+
+class Lanes:
+    """Halted lanes by key: the provider's own key (account) or one model of it (account/model)."""
+
+    def __init__(
+        self,
+        halted: Iterable[HaltedLane],
+        *,
+        clock: Callable[[], float],
+        patient: Sequence[float] = PATIENT,
+    ) -> None:
+        """`clock` tells seconds since the epoch; lanes that were halted before a start are probed at once."""
+        self._clock = clock
+        self._patient = tuple(patient)
+        now = clock()
+        self._halted = {
+            lane.key: replace(lane, probe_at=min(lane.probe_at, now)) for lane in halted
+        }
+        self._probing: set[str] = set()
+        self._exhausted: dict[str, int] = {}
+
+    @property
+    def halted(self) -> tuple[HaltedLane, ...]:
+        return tuple(self._halted.values())
+
+    def admit(self, lane: LaneKey) -> None:
+        """Let a call pass, as the one probe where the lane is halted and a probe is due; else LaneHalted."""
+        closed = [self._halted[key] for key in _keys(lane) if key in self._halted]
+        for found in closed:
+            if found.key in self._probing or self._clock() < found.probe_at:
+                raise LaneHalted(found)
+        self._probing.update(found.key for found in closed)
+
+    def is_probe(self, lane: LaneKey) -> bool:
+        return any(key in self._probing for key in _keys(lane))
+
+    def halt(self, lane: LaneKey, problem: Problem, scope: str) -> tuple[HaltedLane, bool]:
+        """Close the lane, or put off the next probe of a closed one; True when it was open before."""
+        key = lane.account if scope == "provider" else str(lane)
+        before = self._halted.get(key)
+        steps = SOON if problem.code in _COMES_BACK else self._patient
+        probed = key in self._probing
+        probes = 0 if before is None else before.probes + probed
+        now = self._clock()
+        halted = HaltedLane(
+            key=key,
+            problem=problem,
+            since=now if before is None else before.since,
+            probe_at=now + steps[min(probes, len(steps) - 1)],
+            probes=probes,
+        )
+        self._halted[key] = halted
+        self._probing.discard(key)
+        return halted, before is None
+
+    def passed(self, lane: LaneKey) -> tuple[str, ...]:
+        """The API worked for this lane: reopen it. Returns the keys that were halted."""
+        opened = tuple(key for key in _keys(lane) if self._halted.pop(key, None) is not None)
+        for key in _keys(lane):
+            self._probing.discard(key)
+        self._exhausted.pop(str(lane), None)
+        return opened
+
+    def undecided(self, lane: LaneKey) -> None:
+        """A probe ended without telling anything: the lane stays halted until the next probe."""
+        for key in _keys(lane):
+            if key in self._probing:
+                self.halt(lane, self._halted[key].problem, _scope(key, lane))
+
+    def failing(self, lane: LaneKey) -> bool:
+        """True when so many rows in a row were given up that the next one shows an outage."""
+        return self._exhausted.get(str(lane), 0) >= _OUTAGE_ROWS - 1
+
+    def exhausted(self, lane: LaneKey) -> None:
+        """A row used up its attempts on server errors."""
+        self._exhausted[str(lane)] = self._exhausted.get(str(lane), 0) + 1
+
+    def probe_now(self) -> None:
+        """Settings were reloaded or the key changed: probe every halted lane at once."""
+        now = self._clock()
+        self._halted = {
+            key: replace(lane, probe_at=now, probes=0) for key, lane in self._halted.items()
+        }
+
+    def next_probe(self) -> float | None:
+        return min((lane.probe_at for lane in self._halted.values()), default=None)
+
+
+def _keys(lane: LaneKey) -> tuple[str, str]:
+    return lane.account, str(lane)
+
+
+def _scope(key: str, lane: LaneKey) -> str:
+    return "provider" if key == lane.account else "model"
