@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -15,9 +16,10 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROGRAM = next(filter(None, map(shutil.which, _NAMES)), None)
 _ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -27,11 +29,20 @@ _ARGUMENTS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-_WAIT = 20.0  # seconds
+_WAIT = 30.0  # seconds
+_CODES = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+_COMPLAINTS = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
 
 
 class Browser:
-    """One page of one browser. Use `Browser.started`."""
+    """One page of one browser. `started` gives one and ends it."""
 
     def __init__(self, sink: int, source: int) -> None:
         self._sink, self._source, self._left = sink, source, b""
@@ -44,44 +55,20 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
-    @classmethod
-    @contextmanager
-    def started(cls, profile: Path) -> Iterator[Self]:
-        assert PROGRAM
-        to_browser, sink = os.pipe()
-        source, from_browser = os.pipe()
-        command = [PROGRAM, *_ARGUMENTS, f"--user-data-dir={profile}"]
-        # Chromium reads from descriptor 3 and writes to 4.
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *command]
-        with (profile.parent / "chromium.log").open("wb") as log:
-            process = subprocess.Popen(shell, pass_fds=(to_browser, from_browser), stderr=log)
-        os.close(to_browser)
-        os.close(from_browser)
-        try:
-            browser = cls(sink, source)
-            yield browser
-            browser.call("Browser.close", whole=True)
-        finally:
-            os.close(sink)
-            process.terminate()
-            process.wait(_WAIT)
-            os.close(source)
-
-    def call(self, method: str, *, whole: bool = False, **params: object) -> dict[str, Any]:
+    def call(self, method: str, **params: object) -> dict[str, Any]:
         message = {"id": next(self._ids), "method": method, "params": params}
-        if self._session and not whole:
+        if self._session:
             message["sessionId"] = self._session
         os.write(self._sink, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._read()
-            if answer.get("id") == message["id"]:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
+        while (answer := self._read()).get("id") != message["id"]:
             self.events.append(answer)
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._left:
+            assert select.select([self._source], [], [], _WAIT)[0], "the browser says nothing"
             piece = os.read(self._source, 1 << 20)
             assert piece, "the browser went away"
             self._left += piece
@@ -90,8 +77,11 @@ class Browser:
         return message
 
     def open(self, page: Path, fragment: str = "") -> None:
+        """Go to a page on disk and wait until it and all that it shows is there."""
+        self.events.clear()
+        self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=page.as_uri() + fragment)
-        self.until("document.readyState === 'complete'")
+        self.until("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def ask(self, expression: str) -> Any:  # noqa: ANN401 - whatever the script says
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
@@ -99,31 +89,63 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, expression: str) -> None:
+        """Wait until the expression is true."""
         limit = time.monotonic() + _WAIT
         while not self.ask(expression):
             assert time.monotonic() < limit, f"never came true: {expression}"
 
     def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=_CODES.get(key, 0), **text)
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": _CODES.get(key, ord(key[0]))}
+        text = {"Enter": "\r", "/": "/"}.get(key, "")
+        down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        for change in (down, {"type": "keyUp"}):
+            self.call("Input.dispatchKeyEvent", **about, **change)
 
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 
-    def window(self, width: int, height: int, *, dark: bool = False) -> None:
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    def look(
+        self, *, width: int = 1360, height: int = 900, dark: bool = False, media: str = ""
+    ) -> None:
+        """The window's size, the person's choice of light or dark, and screen or print."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
 
     def picture(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
-    def complaints(self) -> list[str]:
-        """What the console says: refused by the policy, thrown, not found."""
-        said = [event["params"] for event in self.events if event.get("method") in _COMPLAINTS]
-        return [json.dumps(one) for one in said]
+    def said(self, *methods: str) -> list[dict[str, Any]]:
+        """What the browser told of by itself since the page was opened."""
+        return [event["params"] for event in self.events if event.get("method") in methods]
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What stands in the console: refused by the policy, thrown, not found."""
+        self.ask("1")
+        return self.said(*_COMPLAINTS)
 
 
-_CODES = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
-_COMPLAINTS = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
+@contextmanager
+def started(folder: Path) -> Iterator[Browser]:
+    """A browser whose profile and log are in `folder`."""
+    assert PROGRAM, "install chromium (apt-get install chromium)"
+    to_browser, sink = os.pipe()
+    source, from_browser = os.pipe()
+    # Chromium reads from descriptor 3 and writes to 4.
+    shell = ["sh", "-c", f'exec "$@" 3</dev/fd/{to_browser} 4>/dev/fd/{from_browser}', "sh"]
+    command = [*shell, PROGRAM, *_ARGUMENTS, f"--user-data-dir={folder / 'profile'}"]
+    with (folder / "chromium.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, pass_fds=(to_browser, from_browser), stdout=log, stderr=log
+        )
+    os.close(to_browser)
+    os.close(from_browser)
+    try:
+        yield Browser(sink, source)
+    finally:
+        os.close(sink)
+        process.terminate()
+        process.wait(_WAIT)
+        os.close(source)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.core.catalogue import Catalogue, CatalogueError
@@ -211,6 +211,7 @@ def test_overlay_is_refused_in_words_all_at_once() -> None:
     ]
 
 
+@settings(deadline=None)  # each example builds a whole catalogue
 @given(
     overlay=st.dictionaries(
         st.sampled_from(["gpt-image-2", "new"]),

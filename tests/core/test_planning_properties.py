@@ -85,7 +85,7 @@ def test_never_raises(row: dict[str, Json], rules: RowRules) -> None:
         orjson.dumps(item_to_json(planned))
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(row=st.fixed_dictionaries(_LIKELY), rules=st.sampled_from(_RULES))
 def test_what_is_planned_is_what_the_model_takes(row: dict[str, Json], rules: RowRules) -> None:
     """An item for a known model holds nothing that the catalogue says the model refuses."""

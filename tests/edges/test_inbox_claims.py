@@ -98,6 +98,17 @@ def test_two_claims_cannot_both_win(room: Room) -> None:
     assert claimed_ids(room.folder) == [("c1", b"a.csv")]
 
 
+def test_claim_ids_are_used_once(room: Room) -> None:
+    """Nothing is put into a claim that has something in it; one that a crash left empty is used."""
+    claim(room.folder, room.seen("a.csv"), "c1")
+    drop = room.seen("b.csv")
+    with pytest.raises(ValueError, match="c1"):
+        claim(room.folder, drop, "c1")
+    assert room.files() == {".image-watcher/claimed/c1/a.csv", "b.csv"}
+    (room.path / ".image-watcher" / "claimed" / "c2").mkdir()
+    assert claim(room.folder, drop, "c2").path == b"b.csv"
+
+
 def test_a_folder_we_may_not_empty(room: Room) -> None:
     """A drop that may not be moved is stuck, with the command that helps; the inbox itself goes on."""
     with as_nobody() as base:

@@ -89,7 +89,7 @@ class Service:
 
     def _take(self, drop: Drop) -> None:
         self.before(drop)
-        claimed = claim(self.folder, drop, f"c{next(self._numbers)}")
+        claimed = claim(self.folder, drop, f"c{id(self)}-{next(self._numbers)}")
         with self._changed:
             self.taken.append(drop.path)
             self.contents.append(claimed.file.read_text())
@@ -130,7 +130,7 @@ def test_what_lay_there_before(room: Room) -> None:
     with serving(Service(room.folder)) as service:
         assert service.until(lambda: service.taken == [b"a.csv"])
         mode = "events" if room.folder.watch == "events" else "polling"
-        assert service.states == [InboxState(state="online", mode=mode)]
+        assert [(state.state, state.mode) for state in service.states] == [("online", mode)]
         assert service.recovered == 1
 
 

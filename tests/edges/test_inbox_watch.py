@@ -64,7 +64,7 @@ class Listening:
 
     def later(self, seconds: float = 30.0) -> None:
         """Let the probe be heard, where anybody hears, and time pass."""
-        for _ in range(200):
+        for _ in range(100):
             if self.watch._heard_probe:  # the one thing that nobody is told of
                 break
             threading.Event().wait(0.002)
@@ -242,7 +242,7 @@ def test_deaf_ears_end_in_polling(room: Room) -> None:
     """Two misses and the ears are made anew; two more and it is polling, said once; events are tried again later."""
     DeafEars.made = 0
     with listening(room, DeafEars) as heard:
-        for _ in range(4):
+        for _ in range(3):
             heard.later()
         assert (heard.watch.mode, heard.watch.rebuilt, DeafEars.made) == ("events", 1, 2)
         heard.later()
@@ -253,7 +253,7 @@ def test_deaf_ears_end_in_polling(room: Room) -> None:
         )
         heard.later(600)
         assert (heard.watch.mode, DeafEars.made) == ("events", 3)
-        for _ in range(3):
+        for _ in range(2):
             heard.later()
         assert heard.watch.mode == "polling"
         assert len(heard.news.warnings) == 1

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from watcher.core.catalogue import Catalogue
 from watcher.core.errors import SettingsError
 from watcher.sandbox import (
     FaultRule,
@@ -313,9 +314,13 @@ def test_what_was_paid_is_counted_to_the_millionth(sandbox: Sandbox) -> None:
         sandbox.ask(prompt, n=n)
     stats = sandbox.stats()
     assert stats["paid_by_prompt"] == {"A fox": 1, "A hen": 1}
-    # 2 text tokens a call at $5, 233 image tokens a picture at $30, for a million of them
-    assert stats["cost_micro_usd"] == 2 * 2 * 5 + 3 * 233 * 30
-    assert Decimal(stats["cost_usd"]) == Decimal("0.020990")
+    model = Catalogue.shipped().models["gpt-image-2.5-flare"]
+    assert model.price is not None
+    # Two calls of two text tokens each, three pictures.
+    expected = 2 * 2 * model.price.text_in
+    expected += 3 * model.output_tokens["low"]["1024x1024"] * model.price.image_out
+    assert stats["cost_micro_usd"] == expected
+    assert Decimal(stats["cost_usd"]) * 1_000_000 == expected
     assert (stats["by_fault"], stats["by_status"]) == ({"500": 1}, {"200": 2, "500": 1})
     assert stats["first_call_at"] <= stats["last_call_end_at"]
 

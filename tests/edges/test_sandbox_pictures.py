@@ -111,6 +111,9 @@ def test_a_png_grows_to_the_wanted_size(wanted: int) -> None:
     assert wanted * 0.9 < len(content) < wanted * 1.1
     assert (opened(content).mode, opened(content).size) == ("RGB", (1024, 1024))
     assert read_description(content) == "A red fox"
+    plain = opened(render(asked(width=1024, height=1024), "", "r")).convert("RGB")
+    foot = (0, 960, 1024, 1024)
+    assert opened(content).crop(foot).tobytes() == plain.crop(foot).tobytes()
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])

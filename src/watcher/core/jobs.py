@@ -245,6 +245,7 @@ class OpenItem:
     `doubts` against `retry.ambiguous`. `dropped`: parameters that the server does not take.
     `pending`: the attempt whose outcome is not known; its reply may be on disk. `due_at`: seconds
     since the epoch, 0 when it may be asked for now. `since`: when it was first asked for, 0 if never.
+    `asked`: how many attempts there were. `stem`: the names of its pictures (core.naming.stem_at).
     """
 
     job_id: str
@@ -261,6 +262,7 @@ class OpenItem:
     pending: int | None = None
     due_at: float = 0.0
     since: float = 0.0
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,9 @@ _UNCOUNTED = frozenset(
 )
 _ROW_DEADLINE = 24 * 3600.0  # seconds from a row's first attempt
 
+# Nobody reaches the server, or only the page of a portal before it: no row's fault.
+_NOBODYS_FAULT = frozenset({"connection", "html"})
+
 # Pictures that are paid for but could not be fetched: asking again would pay again.
 _NEVER_REGENERATE = frozenset({"link_expired", "download"})
 
@@ -38,7 +41,7 @@ class Defer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """This row never."""
+    """Never, for this row."""
 
     problem: Problem
 
@@ -86,7 +89,7 @@ def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> 
     tries = item.tries + 1
     if tries < patience.attempts:
         return Defer(tries=tries, doubts=item.doubts, dropped=item.dropped)
-    if refusal.code == "connection":  # nobody reaches the server: no row's fault
+    if refusal.code in _NOBODYS_FAULT:
         return Halt(problem=as_problem(refusal), scope="provider")
     return Fail(problem=as_problem(refusal))
 

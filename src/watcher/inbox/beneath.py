@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ def join(folder: bytes, name: bytes) -> bytes:
 
 def rename_new(from_folder: int, name: bytes, to_folder: int, new: bytes) -> None:
     """Rename, never over anything. Raises FileExistsError, or any other OSError of rename(2)."""
+    sys.audit("os.rename", name, new, from_folder, to_folder)  # as os.rename does
     if _libc.renameat2(from_folder, name, to_folder, new, _NOREPLACE) == 0:
         return
     code = ctypes.get_errno()

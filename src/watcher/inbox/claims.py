@@ -56,7 +56,7 @@ class Claimed:
 
 
 def claim(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
-    """Take a drop: durable when it returns. Commit the intent, with this id, before.
+    """Take a drop: durable when it returns. Commit the intent, with this id, which nobody else has, before.
 
     Raises DropGone when it vanished or is not the file that was seen (nothing was taken), DropStuck
     when it may not be moved, InboxError or DiskError for the whole inbox.
@@ -68,6 +68,7 @@ def claim(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
         beneath.folder_at(root, where) as source,
     ):
         _expect_same(drop, source, name)
+        _new_claim(claims, claim_id)
         with beneath.folder_at(claims, checked(claim_id) + b"/" + where, make=True) as target:
             try:
                 _move(folder, drop, (source, name), (target, name))
@@ -144,12 +145,28 @@ def opened(claimed: Claimed) -> Iterator[int]:
         os.close(fd)
 
 
+def _new_claim(claims: int, claim_id: str) -> None:
+    """Nothing is ever put into another's claim. An empty one, of a crash before the rename, is none."""
+    name = checked(claim_id)
+    with suppress(OSError):
+        os.rmdir(name, dir_fd=claims)
+    if beneath.exists(claims, name):
+        raise ValueError(claim_id)
+
+
 def _verified(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
     """What was renamed is what was seen: between the look and the rename it may have been swapped or written to."""
-    claimed = find_claimed(folder, claim_id)
-    if claimed is None:
-        raise _gone(drop)
-    if claimed.path != drop.path or claimed.signature[:4] != drop.signature[:4]:
+    where, name = split(drop.path)
+    with (
+        claims_of(folder) as (_, claims),
+        there(drop),
+        beneath.folder_at(claims, checked(claim_id) + b"/" + where) as holder,
+    ):
+        found = os.lstat(name, dir_fd=holder)
+    claimed = Claimed(
+        folder=folder, claim_id=claim_id, path=drop.path, signature=signature_of(found)
+    )
+    if not stat.S_ISREG(found.st_mode) or claimed.signature[:4] != drop.signature[:4]:
         unclaim(claimed)
         raise _gone(drop)
     return claimed

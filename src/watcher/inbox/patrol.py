@@ -242,7 +242,7 @@ class Patrol:
             if self._woken.wait(min(left, _STOP_SEEN)):
                 self._stop.wait(self._gap)
                 break
-        self._woken.clear()
+        pass
 
 
 def _stuck(drop: Drop, error: WatcherError, now: float) -> Waiting:

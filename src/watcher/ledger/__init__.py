@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from watcher.ledger.claims import Claim, Claims
+from watcher.ledger.codec import dump
 from watcher.ledger.database import open_database
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
@@ -25,6 +26,7 @@ __all__ = [
     "Ledger",
     "NewJob",
     "NewRow",
+    "dump",
 ]
 
 P = ParamSpec("P")

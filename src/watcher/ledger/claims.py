@@ -15,14 +15,13 @@ _table = schema.claims
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`path` is relative to the inbox. `where`: the folder its original ends in, done or failed."""
+    """`path` is relative to the inbox. `job_id`: the job that it became, or repeats."""
 
     id: str
     inbox: str
     path: bytes
     state: str
     job_id: str | None
-    where: str
     created_at: float
 
 
@@ -35,20 +34,20 @@ class Claims:
     def intend(self, claim_id: str, *, inbox: str, path: bytes, now: float) -> None:
         values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
         with self._database.write() as tx:
-            tx.execute(insert(_table).values(**values, state="intended", where="done"))
+            tx.execute(insert(_table).values(**values, state="intended"))
 
     def drop(self, claim_id: str) -> None:
         """The rename did not happen, or was undone: the file is its owner's again."""
         with self._database.write() as tx:
             tx.execute(_table.delete().where(_table.c.id == claim_id))
 
-    def conclude(self, claim_id: str, *, job_id: str | None, where: str, state: str) -> None:
-        """It became a job, the repeat of one, or was refused: what is left is to archive it."""
+    def conclude(self, claim_id: str, *, job_id: str) -> None:
+        """It was the repeat of an earlier job: what is left is to archive it."""
         with self._database.write() as tx:
             tx.execute(
                 update(_table)
                 .where(_table.c.id == claim_id)
-                .values(state=state, job_id=job_id, where=where)
+                .values(state="accepted", job_id=job_id)
             )
 
     def archived(self, claim_id: str) -> None:
@@ -57,7 +56,7 @@ class Claims:
 
     def open(self, inbox: str | None = None) -> Iterator[Claim]:
         """Every claim whose original is not in its archive yet."""
-        query = select(_table).where(_table.c.state.in_(("intended", "accepted", "refused")))
+        query = select(_table).where(_table.c.state.in_(("intended", "accepted")))
         if inbox is not None:
             query = query.where(_table.c.inbox == inbox)
         with self._database.read() as view:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watcher.core.errors import DiskError, LedgerError

@@ -70,7 +70,8 @@ class Items:
             .where(_slices.c.state == "queued")
         )
         with self._database.read() as view:
-            return view.scalar(query)
+            due: float | None = view.scalar(query)
+            return due
 
     def open_items(self, slice_: Slice) -> list[OpenItem]:
         """The items of a slice that are not final, in row order."""
@@ -84,9 +85,14 @@ class Items:
             select(func.max(_attempts.c.id)).where(mine, _attempts.c.outcome == "sent")
         ).scalar_subquery()
         since = select(func.min(_attempts.c.started_at)).where(mine).scalar_subquery()
+        asked = select(func.count()).where(mine).scalar_subquery()
         query = (
             select(
-                _rows, delivered.label("delivered"), pending.label("pending"), since.label("since")
+                _rows,
+                delivered.label("delivered"),
+                pending.label("pending"),
+                since.label("since"),
+                asked.label("asked"),
             )
             .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
             .where(_rows.c.number.between(slice_.first, slice_.last))
@@ -116,6 +122,17 @@ class Items:
         """A lane reopened: every slice that waits may be looked at now."""
         with self._database.write() as tx:
             tx.execute(update(_slices).where(_slices.c.state == "queued").values(due_at=0.0))
+
+    def interrupted(self, attempt: int, *, now: float) -> None:
+        """The process died during this call, and no reply is on disk: it may have been charged."""
+        values = {
+            "outcome": "ambiguous",
+            "code": "interrupted",
+            "paid_maybe": True,
+            "ended_at": now,
+        }
+        with self._database.write() as tx:
+            tx.execute(update(_attempts).where(_attempts.c.id == attempt).values(**values))
 
     def reconcile(self) -> None:
         """At start: nobody works on anything, whatever the tables say."""
@@ -161,7 +178,7 @@ def _open_item(line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
         stem=line.stem, folder=slice_.folder, inbox=slice_.inbox, delivered=line.delivered,
         tries=line.tries, doubts=line.doubts, dropped=tuple(load(line.dropped)),
         asked_again=line.asked_again, pending=line.pending, due_at=line.due_at or 0.0,
-        since=line.since or 0.0,
+        since=line.since or 0.0, asked=line.asked,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import islice
 
@@ -65,7 +65,12 @@ class Earlier:
     id: str
     state: JobState
     folder: str
-    failed: int = field(default=0)
+    failed: int = 0
+
+    @property
+    def reusable(self) -> bool:
+        """False: nothing of it was ever asked for, so that reading the drop anew costs nothing."""
+        return self.state is not JobState.FAILED or self.failed > 0
 
 
 class Jobs:
@@ -170,7 +175,7 @@ def end_if_over(tx: Connection, job_id: str, now: float) -> bool:
     if tx.scalar(select(open_row)):
         return False
     counted = select(_rows.c.state, func.count()).where(_rows.c.job_id == job_id)
-    counts = {state: count for state, count in tx.execute(counted.group_by(_rows.c.state))}
+    counts: dict[str, int] = dict(tx.execute(counted.group_by(_rows.c.state)).tuples().all())
     ended = {"state": _final_state(counts), "ended_at": now}
     tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**ended))
     return True

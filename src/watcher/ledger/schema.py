@@ -27,7 +27,7 @@ meta = Table(
 )
 
 # One line a claim: written before the rename, so that a crash between the two is seen at start.
-# state: intended → accepted (a job, or the repeat of one) | refused → archived
+# state: intended → accepted (as a job, or as the repeat of one) → archived
 claims = Table(
     "claims",
     metadata,
@@ -36,7 +36,6 @@ claims = Table(
     Column("path", LargeBinary, nullable=False),
     Column("state", String, nullable=False),
     Column("job_id", String),
-    Column("where", String, nullable=False, default="done"),
     Column("created_at", Float, nullable=False),
     Index("claims_open", "state"),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Row, func, select
 
-from watcher.core.jobs import JobState, Picture, RowState
+from watcher.core.jobs import Adjustment, Item, JobState, Picture, RowState
 from watcher.core.planning import item_from_json
 from watcher.core.results import AttemptRecord, JobResult, RowResult
 from watcher.ledger import schema
@@ -120,7 +120,8 @@ def _pictures_of(view: Connection, job_id: str, span: tuple[int, int]) -> dict[i
     for line in view.execute(query.order_by(_pictures.c.number, _pictures.c.index)):
         found[line.number].append(
             Picture(
-                index=line.index, file=line.file, format=line.format, width=line.width,
+                index=line._mapping["index"],  # noqa: SLF001 - "index" alone is a method of tuples
+        file=line.file, format=line.format, width=line.width,
                 height=line.height, bytes=line.bytes, sha256=line.sha256,
             )
         )  # fmt: skip
@@ -159,7 +160,7 @@ def _row(
         parameters=item.parameters if item else {},
         problem=load_problem(line.problem),
         due_at=line.due_at,
-        adjustments=item.adjustments if item else (),
+        adjustments=(*item.adjustments, *_left_out(item, line.dropped)) if item else (),
         pictures=tuple(pictures),
         text=line.text,
         attempts=tuple(attempts),
@@ -168,4 +169,17 @@ def _row(
         seconds=line.seconds,
         request_id=line.request_id,
         source=line.source,
+    )
+
+
+def _left_out(item: Item, dropped: str) -> tuple[Adjustment, ...]:
+    """What the server did not take, and was asked without."""
+    return tuple(
+        Adjustment(
+            column=name,
+            found=str(item.parameters.get(name, item.extra.get(name, ""))),
+            used="left out",
+            why="this server does not take it",
+        )
+        for name in load(dropped)
     )

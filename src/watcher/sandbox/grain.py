@@ -50,20 +50,23 @@ def international_text(keyword: str, text: str) -> bytes:
 def grained_png(picture: Image.Image, wanted: int, texts: Sequence[bytes]) -> bytes:
     """The RGB picture as a PNG of about `wanted` bytes: grain covers its lower rows, as many as it takes.
 
-    At most three quarters of the rows are grain, so that the file may stay smaller than wanted.
+    At most three quarters of the rows are grain, so that the file may stay smaller than wanted. The
+    last rows, where the mark stands, are never covered.
     """
     width, height = picture.size
     grain = _grain(width)
     blocks = min(wanted // len(grain.packed), height * 3 // 4 // _BLOCK_ROWS)
-    top = _rows(picture.crop((0, 0, width, height - blocks * _BLOCK_ROWS)))
-    packer = zlib.compressobj(level=1, wbits=-15)
+    foot = height - height // 12
+    above = _rows(picture.crop((0, 0, width, foot - blocks * _BLOCK_ROWS)))
+    below = _rows(picture.crop((0, foot, width, height)))
+    check = zlib.adler32(below, zlib.adler32(grain.raw * blocks, zlib.adler32(above)))
     packed = [
         b"\x78\x01",
-        packer.compress(top),
-        packer.flush(zlib.Z_FULL_FLUSH),
+        _pack(above),
         grain.packed * blocks,
+        _pack(below),
         _LAST_BLOCK,
-        struct.pack(">I", zlib.adler32(grain.raw * blocks, zlib.adler32(top))),
+        struct.pack(">I", check),
     ]
     return png(picture.size, depth=8, colour=_RGB, packed=b"".join(packed), texts=texts)
 
@@ -75,9 +78,13 @@ def _grain(width: int) -> _Grain:
     # 7 of 8 bits are noise: the client has to unpack it as it does a photo.
     picture = Image.frombytes("RGB", (width, _BLOCK_ROWS), noise).point(lambda tone: tone // 2 + 64)
     raw = _rows(picture)
+    return _Grain(raw, _pack(raw))
+
+
+def _pack(rows: bytes) -> bytes:
+    """A piece of a deflate stream that can stand anywhere: it ends on a byte and refers to nothing outside."""
     packer = zlib.compressobj(level=1, wbits=-15)
-    # A full flush ends on a byte and refers to nothing before it.
-    return _Grain(raw, packer.compress(raw) + packer.flush(zlib.Z_FULL_FLUSH))
+    return packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
 def _rows(picture: Image.Image) -> bytes:

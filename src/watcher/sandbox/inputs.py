@@ -24,6 +24,16 @@ from watcher.sandbox.refusals import (
 
 MAX_DATA_URL = 20_971_520  # characters; openapi 2026-08-21, ImageRefParam
 MAX_PIXELS = 80_000_000
+# What Pillow raises for files that are torn, forged or far too large.
+_NO_PICTURE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 _TRANSPARENT_MODES = ("LA", "RGBA", "PA")
 
 
@@ -113,14 +123,7 @@ def look(content: bytes, param: str, formats: Sequence[str], max_bytes: int) -> 
         if picture.width * picture.height > MAX_PIXELS:
             raise _unreadable(param)
         picture.load()
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
+    except _NO_PICTURE as error:
         raise _unreadable(param) from error
     return Shown(name=param, picture=picture, format=(picture.format or "").lower())
 

@@ -73,7 +73,7 @@ class Scheduler:
             due_again.append(halted.probe_at)
         except Stopping:
             due_again.append(0.0)
-        except Exception:  # the border of this row's task: one broken row stops no other
+        except Exception:  # noqa: BLE001 - the border of this row's task: one broken row stops no other
             self.lanes.undecided(lane)
             self._work.broken(item)
             due_again.append(self._clock() + _BROKEN)

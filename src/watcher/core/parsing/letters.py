@@ -71,7 +71,8 @@ _LANGUAGES: Mapping[str, Mapping[str, str]] = {
 _DOUBLE_BYTE = ["cp932", "euc_jp", "gb18030", "big5", "cp949"]
 
 # Natural logarithms of probabilities, tuned on the translations of a Linux system in 45 languages:
-# of files with five Western lines 99.4 % are read rightly, 0.6 % are refused, none is garbled.
+# of files with five Western lines 99 % are read rightly, 1 % refused, none garbled (with
+# charset-normalizer alone 56 %, 0 % and 44 %).
 _SPREAD = 7  # a letter's share falls by e every seven ranks
 _QUOTE, _QUOTES = -5.0, "’“”…–"
 _SIGN, _SIGNS = -6.0, "‘„«»—•€£°®™©×·½²³¿¡ªº§\xa0"
@@ -92,6 +93,7 @@ _ODD = re.compile(
     r"|(?<=[^\W\d_])’(?=[^\W\d_])(?![aeiouyhàâáäéèêëíîïóôöúùûüœAEIOUYHÀÂÁÄÉÈÊËÍÎÏÓÔÖÚÙÛÜŒ])"
     r"(?!(?:s|t|d|m|n|ll|re|ve|em)\b)"
     r"|(?<=[a-zß-öø-ÿа-яα-ω])[À-ÖØ-ÞŒŠŽŸА-ЯΑ-Ω]|[èìòù][aeiouyáéíóúèìòùý]|€(?=[^\W\d_])"
+    r"|\xa0(?= )|ÿ(?![^\W\d_])"
 )
 # Chinese, Japanese or Korean: every letter is a pair of high bytes.
 _PAIRS = re.compile(rb"(?:[\x00-\x7f]*+(?:[\xa1-\xf7][\xa1-\xfe])+)*+[\x00-\x7f]*+")

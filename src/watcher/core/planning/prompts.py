@@ -98,7 +98,7 @@ def refuse_garbled(text: str, column: str) -> None:
     if _REPLACEMENT in text or "\0" in text or not _encodes(text):
         raise Refused(
             "garbled_text",
-            f"{column or 'The prompt'}: some characters could not be read: {shown(_visible(text))}",
+            f"{column or 'The prompt'}: some characters of “{shown(_visible(text))}” could not be read.",
             "Save the file as UTF-8 and drop it again.",
             column,
         )

@@ -110,7 +110,7 @@ def _shot(picture: Picture, row: RowResult, name: str, thumbnail: Callable[[Pict
         href=relative(picture.file),
         thumbnail=relative(small) if small else "",
         alt=shown(row.prompt or name or picture.file, _ALT),
-        about=" · ".join(filter(None, about)),
+        about=shown(" · ".join(filter(None, about)), _VALUE),
         width=picture.width,
         height=picture.height,
     )

@@ -140,13 +140,14 @@
   // --- the keyboard
   const turns = { ArrowLeft: () => show(at - 1), ArrowRight: () => show(at + 1), Home: () => show(0), End: () => show(shots.length - 1) };
   const beside = (shot, step) => { const reachable = visible(); return reachable[reachable.indexOf(shot) + step]; };
-  const across = (shot, step) => {  // the nearest picture in the next line of the grid
-    const here = shot.getBoundingClientRect();
-    const ahead = visible().map((other) => [other, other.getBoundingClientRect()]).filter(([, box]) => (box.top - here.top) * step > 8);
-    const line = step * Math.min(...ahead.map(([, box]) => box.top * step));
-    const near = ahead.filter(([, box]) => Math.abs(box.top - line) < 8);
-    near.sort(([, a], [, b]) => Math.abs(a.left - here.left) - Math.abs(b.left - here.left));
-    return near[0]?.[0];
+  const across = (shot, step) => {  // the card above or below: one of the next dozen, a line has at most six
+    const reachable = all(".card:not([hidden])").filter((card) => one(".shot", card));
+    const place = reachable.indexOf(shot.closest(".card")), here = reachable[place].getBoundingClientRect();
+    const ahead = step > 0 ? reachable.slice(place + 1, place + 13) : reachable.slice(Math.max(0, place - 12), place).reverse();
+    const boxes = ahead.map((card) => [card, card.getBoundingClientRect()]).filter(([, box]) => (box.top - here.top) * step > 8);
+    const line = boxes.filter(([, box]) => Math.abs(box.top - boxes[0][1].top) < 8);
+    line.sort(([, a], [, b]) => Math.abs(a.left - here.left) - Math.abs(b.left - here.left));
+    return line.length ? one(".shot", line[0][0]) : undefined;
   };
   const steps = { ArrowLeft: (shot) => beside(shot, -1), ArrowRight: (shot) => beside(shot, 1), ArrowUp: (shot) => across(shot, -1), ArrowDown: (shot) => across(shot, 1) };
   document.addEventListener("keydown", (event) => {

@@ -59,7 +59,7 @@ def _troubles(rows: Iterable[RowResult], seen: set[int], most: int) -> Iterator[
 
 def _others(rows: Rows, seen: set[int], most: int) -> Iterator[RowResult]:
     """By what was shown, not by state: a row that failed between the two passes is not lost."""
-    return islice((row for row in rows() if row.number not in seen), most - len(seen))
+    yield from islice((row for row in rows() if row.number not in seen), most - len(seen))
 
 
 def _cards(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from watcher.core.jobs import JobState, RowState
-from watcher.core.report.page import relative
+from watcher.core.report.page import relative, shown
 from watcher.core.report.spreadsheet import NEEDS_A_PERSON
 from watcher.core.report.times import counted, dollars, iso, lasted
 from watcher.core.results import JobResult
 
+_LONG = 1000  # characters
 _REFRESH = 5  # seconds; a page of 5,000 rows less often, since it is larger than what a share likes
 _ROWS_A_SECOND = 250
 _HEADLINES = {
@@ -66,8 +67,8 @@ def head(job: JobResult, now: float, most: int) -> Head:
     running = job.state is JobState.RUNNING
     return Head(
         id=job.id,
-        inbox=job.inbox,
-        name=job.name,
+        inbox=shown(job.inbox, _LONG),
+        name=shown(job.name, _LONG),
         state="paused" if running and job.paused else job.state,
         headline=_headline(job),
         rows=job.rows,
@@ -111,7 +112,7 @@ def _banners(job: JobResult) -> list[tuple[str, str]]:
         ("paused", f"Paused: {job.paused} What is open stays queued." if job.paused else ""),
         *(("note", note) for note in job.notes),
     ]
-    return [(kind, words) for kind, words in said if words]
+    return [(kind, shown(words, _LONG)) for kind, words in said if words]
 
 
 def _figures(job: JobResult, now: float) -> Iterator[tuple[str, str, str]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from watcher.core.report.head import head
-from watcher.core.report.page import page
+from watcher.core.report.page import page, shown
 from watcher.core.report.times import iso
 from watcher.core.results import JobResult
+
+_LONG = 200  # characters
 
 
 def overview_html(jobs: Iterable[JobResult], *, now: float, title: str = "Jobs") -> Iterator[str]:
@@ -16,7 +18,7 @@ def overview_html(jobs: Iterable[JobResult], *, now: float, title: str = "Jobs")
         "overview.html",
         style="gallery.css",
         script="overview.js",
-        title=title,
+        title=shown(title, _LONG),
         now=iso(now),
         jobs=(head(job, now, 0) for job in jobs),
     )

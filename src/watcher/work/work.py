@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
-from watcher.api import ImageApi, RetryRules, load_reply, wait_before
+from watcher.api import RetryRules, load_reply, wait_before
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError
 from watcher.core.jobs import (
@@ -23,6 +23,7 @@ from watcher.core.jobs import (
     LaneKey,
     No,
     OpenItem,
+    Operation,
     Picture,
     Problem,
     Refusal,
@@ -30,82 +31,37 @@ from watcher.core.jobs import (
     Settlement,
 )
 from watcher.core.log import Log
+from watcher.core.naming import stem_at
 from watcher.core.policy import Defer, Fail, Halt, Patience, as_problem, decide
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for, read_reply
 from watcher.ledger import HaltedLane, Ledger
-from watcher.outbox import BadPicture, Outbox, look_at_picture
+from watcher.outbox import BadPicture, look_at_picture
+from watcher.work.settlements import (
+    NO_KEY,
+    UNREADABLE,
+    answered,
+    counted,
+    missing_pictures,
+    not_a_picture,
+    refused,
+    reply_lost,
+)
+from watcher.work.values import (
+    Account,
+    Asked,
+    Deferred,
+    Delivered,
+    Failed,
+    Halted,
+    Outcome,
+    Place,
+)
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
+_NONE = 0  # the id of no attempt
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One provider and key. `name` tells them apart without telling the key."""
-
-    name: str
-    api: ImageApi
-    has_key: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where an inbox's pictures go, and the threads that may hang there without holding up others."""
-
-    outbox: Outbox
-    disk: Executor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`."""
-
-    item: OpenItem
-    lane: LaneKey
-    attempt: int
-    n: int
-    reply: Path
-    refusal: Refusal | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
-    """The row is done, or partial; `job_over`: it was the last of its job."""
-
-    item: OpenItem
-    state: RowState
-    job_over: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deferred:
-    """Due again at `item.due_at`; the whole lane rests for `rest` seconds first."""
-
-    item: OpenItem
-    problem: Problem
-    rest: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """This row never. `by_server`: its attempts are used up, the row itself is not to blame."""
-
-    item: OpenItem
-    problem: Problem
-    job_over: bool
-    by_server: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halted:
-    """The row is queued again; its lane is closed, `scope` is "provider" or "model"."""
-
-    item: OpenItem
-    problem: Problem
-    scope: str
-
-
-Outcome: TypeAlias = Delivered | Deferred | Failed | Halted
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,8 +92,9 @@ class Work:
 
     async def ask(self, item: OpenItem, lane: LaneKey) -> Asked:
         """Commit an attempt, send it, leave the raw reply on disk."""
-        if item.pending is not None:
-            item = await self._forget_interrupted(item)
+        if not self.account.has_key:
+            return self._unsent(item, lane, NO_KEY)
+        item = await self._forget_interrupted(item)
         n = max(1, item.item.n - item.delivered)
         attempt = await self._on_disk(
             lambda: self.ledger.call(
@@ -145,9 +102,9 @@ class Work:
             )
         )
         reply = self._reply_file(attempt)
-        asked = Asked(item=item, lane=lane, attempt=attempt, n=n, reply=reply)
+        item = replace(item, asked=item.asked + 1, since=item.since or self.clock())
         refusal = await self._send(item, n, reply)
-        return replace(asked, refusal=refusal)
+        return Asked(item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal)
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
@@ -170,47 +127,61 @@ class Work:
         self.log.info("lane.reopened", lane=key)
 
     def broken(self, item: OpenItem) -> None:
-        self.log.exception("item.broken", job=item.job_id, row=item.number)
+        self.log.exception("item.broken", job=item.job_id, row=item.number)  # noqa: LOG004 - called while it is handled
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
 
+    def _unsent(self, item: OpenItem, lane: LaneKey, refusal: Refusal) -> Asked:
+        """Nothing may be sent, so nothing is noted as an attempt."""
+        return Asked(item=item, lane=lane, attempt=_NONE, n=0, reply=self._reply_file(_NONE),
+                     refusal=refusal)  # fmt: skip
+
     async def _send(self, item: OpenItem, n: int, reply: Path) -> Refusal | None:
-        if not self.account.has_key:
-            return _NO_KEY
-        wanted = {k: v for k, v in item.item.parameters.items() if k not in item.dropped}
-        extra = {k: v for k, v in item.item.extra.items() if k not in item.dropped}
-        asked_for = replace(item.item, parameters=wanted, extra=extra)
-        profile = self.account.api.endpoint.profile
-        call = call_for(asked_for, profile, n=n)
+        profile = self.account.profile
+        profile = replace(profile, drops=profile.drops | frozenset(item.dropped))
+        call = call_for(item.item, profile, n=n)
         try:
-            return await self.account.api.send(call, reply)
+            sent = await self.account.api.send(call, reply)
         except DiskError as error:
-            return _reply_lost(error)
+            return reply_lost(error)
+        return sent if isinstance(sent, Refusal) else None
 
     async def _understand(self, asked: Asked) -> tuple[Answer | None, Refusal | None]:
         if asked.refusal is not None:
             return None, asked.refusal
-        read = await self._in_thread(asked, lambda: _read(asked))
+        read = await self._in_thread(asked, lambda: self._read(asked))
         return (read, None) if isinstance(read, Answer) else (None, read)
 
+    def _read(self, asked: Asked) -> Answer | Refusal:
+        reply = load_reply(asked.reply)
+        if reply is None:
+            return UNREADABLE
+        return read_reply(reply, asked.item.item.operation, now=self.clock())
+
     async def _keep(self, asked: Asked, answer: Answer) -> tuple[Picture, ...] | Refusal:
-        """Every picture of the answer, whole in the outbox; the first that is none ends it."""
+        """The pictures of the answer, whole in the outbox; one that is none counts as missing.
+
+        A Refusal where not one can be kept.
+        """
         kept: list[Picture] = []
-        for given in answer.pictures[: asked.n]:
-            content: bytes | Refusal = given.content
-            if given.url:
-                content = await self.account.api.fetch(
-                    given.url, asked.reply.with_suffix(".picture")
-                )
-            if isinstance(content, Refusal):
-                return content
+        refusal = None
+        for place, given in enumerate(answer.pictures[: asked.n]):
+            content = given.content if not given.url else await self._fetch(asked, place, given.url)
             index = asked.item.delivered + len(kept) + 1
+            if isinstance(content, Refusal):
+                refusal = refusal or content
+                continue
             saved = await self._save(asked, index, content)
             if isinstance(saved, Refusal):
-                return saved
-            kept.append(saved)
-        return tuple(kept)
+                refusal = refusal or saved
+            else:
+                kept.append(saved)
+        return tuple(kept) if kept or refusal is None else refusal
+
+    async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
+        into = asked.reply.with_suffix(f".{place}.picture")
+        return await self._on_disk(lambda: self.account.api.fetch(url, into))
 
     async def _save(self, asked: Asked, index: int, content: bytes) -> Picture | Refusal:
         place, item = self.places[asked.item.inbox], asked.item
@@ -219,8 +190,9 @@ class Work:
             try:
                 facts = look_at_picture(content)
             except BadPicture as error:
-                return _not_a_picture(error)
-            return place.outbox.save_picture(item.folder, item.stem, index, content, facts)
+                return not_a_picture(error)
+            stem = stem_at(item.stem, index)
+            return place.outbox.save_picture(item.folder, stem, index, content, facts)
 
         return await self._on_disk(lambda: self._in_thread(asked, look_and_save))
 
@@ -228,13 +200,13 @@ class Work:
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
     ) -> Delivered | Deferred:
         item = asked.item
-        missing = asked.n - len(pictures) if item.item.operation != "analyze" else 0
+        missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
         if missing > 0 and not item.asked_again:
             return await self._ask_for_the_rest(asked, answer, pictures)
         state = RowState.PARTIAL if missing > 0 else RowState.DONE
-        problem = _missing(item, missing) if missing > 0 else None
-        settlement = self._settlement(asked, answer, pictures, state=state, problem=problem)
-        over = await self._commit(asked, settlement)
+        problem = missing_pictures(item, missing) if missing > 0 else None
+        settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
+        over = await self._commit(asked, replace(settlement, problem=problem))
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
@@ -243,12 +215,12 @@ class Work:
     async def _ask_for_the_rest(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
     ) -> Deferred:
-        problem = _missing(asked.item, asked.n - len(pictures))
-        settlement = self._settlement(
-            asked, answer, pictures, state=RowState.WAITING, problem=problem
+        problem = missing_pictures(asked.item, asked.n - len(pictures))
+        cost = self._cost(asked, answer)
+        settlement = answered(asked.item, answer, pictures, cost, state=RowState.WAITING)
+        await self._commit(
+            asked, replace(settlement, problem=problem, due_at=self.clock(), asked_again=True)
         )
-        settlement = replace(settlement, asked_again=True, due_at=self.clock())
-        await self._commit(asked, settlement)
         delivered = asked.item.delivered + len(pictures)
         item = replace(asked.item, delivered=delivered, asked_again=True, pending=None)
         return Deferred(item=item, problem=problem)
@@ -260,7 +232,7 @@ class Work:
         by_server = refusal.no is No.LATER
         if isinstance(verdict, Fail) and by_server and outage:
             verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
-        settlement = self._refused(asked, refusal, answer)
+        settlement = refused(asked.item, refusal, answer, self._cost(asked, answer))
         match verdict:
             case Fail(problem=problem):
                 state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
@@ -269,7 +241,8 @@ class Work:
                 self._say("item.failed", asked, problem)
                 return Failed(item=asked.item, problem=problem, job_over=over, by_server=by_server)
             case Halt(problem=problem, scope=scope):
-                await self._commit(asked, settlement)
+                if asked.attempt != _NONE:
+                    await self._commit(asked, settlement)
                 return Halted(item=asked.item, problem=problem, scope=scope)
             case Defer():
                 return await self._defer(asked, refusal, settlement, verdict)
@@ -277,19 +250,57 @@ class Work:
     async def _defer(
         self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
     ) -> Deferred:
-        count = max(1, verdict.tries + verdict.doubts, self._tried(asked.item))
-        wait = 0.0 if verdict.at_once else wait_before(count, refusal, self.retry, self.random)
-        due_at = self.clock() + wait
-        problem = as_problem(refusal)
-        counts = {"tries": verdict.tries, "doubts": verdict.doubts, "dropped": verdict.dropped}
-        await self._commit(
-            asked,
-            replace(settlement, state=RowState.WAITING, problem=problem, due_at=due_at,
-                    tries=verdict.tries, doubts=verdict.doubts, dropped=verdict.dropped),
+        wait = 0.0
+        if not verdict.at_once:
+            wait = wait_before(max(1, asked.item.asked), refusal, self.retry, self.random)
+        due_at, problem = self.clock() + wait, as_problem(refusal)
+        item = replace(
+            asked.item, tries=verdict.tries, doubts=verdict.doubts, dropped=verdict.dropped,
+            due_at=due_at, pending=None,
         )  # fmt: skip
+        waiting = replace(settlement, state=RowState.WAITING, problem=problem, due_at=due_at)
+        await self._commit(asked, counted(waiting, item))
         self._say("item.deferred", asked, problem, wait=round(wait, 2))
         rest = wait if refusal.retry_after is not None else 0.0
-        item = replace(asked.item, **counts, due_at=due_at, pending=None, rate_tries=count + 1)
-        return Deferred(
-            item=replace(item, since=item.since or self.clock()), problem=problem, rest=rest
+        return Deferred(item=item, problem=problem, rest=rest)
+
+    def _cost(self, asked: Asked, answer: Answer | None) -> Decimal | None:
+        return cost_usd(answer.usage if answer else None, asked.lane.model, self.catalogue)
+
+    async def _commit(self, asked: Asked, settlement: Settlement) -> bool:
+        """The outcome is durable when this returns, then the reply may go; True: the job is over."""
+        over = await self._on_disk(
+            lambda: self.ledger.call(
+                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
+            )
         )
+        for file in self.replies.glob(f"{asked.attempt}.*"):
+            file.unlink(missing_ok=True)
+        return over
+
+    async def _forget_interrupted(self, item: OpenItem) -> OpenItem:
+        if item.pending is not None:
+            attempt = item.pending
+            await self._on_disk(
+                lambda: self.ledger.call(self.ledger.items.interrupted, attempt, now=self.clock())
+            )
+            self.log.warning("attempt.interrupted", job=item.job_id, row=item.number,
+                             what="The process ended during this call; it may have been charged.")  # fmt: skip
+        return replace(item, pending=None)
+
+    async def _on_disk(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do what a disk may refuse, until it does not: nothing that was paid for is given up."""
+        while True:
+            try:
+                return await act()
+            except DiskError as error:
+                self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
+                await self.sleep(_DISK_WAIT)
+
+    async def _in_thread(self, asked: Asked, act: Callable[[], T]) -> T:
+        disk = self.places[asked.item.inbox].disk
+        return await asyncio.get_running_loop().run_in_executor(disk, act)
+
+    def _say(self, event: str, asked: Asked, problem: Problem, **more: object) -> None:
+        self.log.warning(event, job=asked.item.job_id, row=asked.item.number, code=problem.code,
+                         what=problem.what, what_to_do=problem.hint, **more)  # fmt: skip

@@ -1,0 +1,310 @@
+"""From drop to job: claimed by one rename, read from a snapshot, accepted with all its rows or not at all.
+
+The order is the promise: intent committed → renamed → copied and hashed → rows planned → accepted.
+`recover` takes up after a crash between any two of these, also when the database was lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path, PurePath
+
+from watcher.core.catalogue import Catalogue
+from watcher.core.errors import DropError, TornDrop
+from watcher.core.jobs import Item, Json, Problem, SourceRow
+from watcher.core.log import Log
+from watcher.core.naming import assign_stems, job_folder, kept_stems
+from watcher.core.parsing import Limits, Parsed, parse
+from watcher.core.planning import Planner, RowRules, item_to_json
+from watcher.core.pricing import estimate_usd
+from watcher.core.report import duplicate_note, waiting_note
+from watcher.core.templates import Template, TemplateError
+from watcher.inbox import (
+    Claimed,
+    Drop,
+    DropBusy,
+    DropGone,
+    InboxFolder,
+    Snapshot,
+    Waiting,
+    archive,
+    claim,
+    claimed_ids,
+    find_claimed,
+    snapshot,
+    unclaim,
+    write_note,
+)
+from watcher.ledger import Acceptance, Claim, Earlier, Ledger, NewJob, NewRow, dump
+
+_TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
+AGAIN, URGENT = "again", "urgent"
+URGENT_PRIORITY = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRules:
+    """What an inbox says about the rows of its drops. `fingerprint`: equal rules, equal text."""
+
+    rows: RowRules
+    filename: Template
+    limits: Limits
+    fingerprint: str
+    settings: Mapping[str, Json]
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """The intake of one inbox; called by the threads that serve it."""
+
+    folder: InboxFolder
+    rules: Callable[[], InboxRules]
+    ledger: Ledger
+    catalogue: Catalogue
+    blobs: Path
+    outbox: str
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    new_id: Callable[[], str]
+    month: Callable[[], str]
+    log: Log
+    on_job: Callable[[str], None]
+    _torn: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
+
+    def take(self, drop: Drop) -> float | None:
+        """Make a job of a drop; returns seconds to put it off when it ends in the middle.
+
+        Raises DropGone, DropBusy, InboxError or DiskError; the drop is then where it was, or claimed
+        and taken up by `recover`.
+        """
+        if (wait := self._torn_for(drop)) > 0:
+            return wait
+        claim_id = self.new_id()
+        self.ledger.claims.intend(
+            claim_id, inbox=self.folder.name, path=drop.path, now=self.clock()
+        )
+        try:
+            claimed = claim(self.folder, drop, claim_id)
+        except BaseException:
+            if find_claimed(self.folder, claim_id) is None:
+                self.ledger.claims.drop(claim_id)
+            raise
+        return self._take_claimed(claimed, drop)
+
+    def recover(self) -> None:
+        """Take up every claim that an earlier process left, known to the ledger or not."""
+        known = {found.id: found for found in self.ledger.claims.open(self.folder.name)}
+        lying = dict(claimed_ids(self.folder))
+        for claim_id in lying.keys() - known.keys():
+            self._adopt(claim_id, lying[claim_id])
+        for claim_id, found in known.items():
+            self._resume(found, lies=claim_id in lying)
+
+    def tell_waiting(self, waiting: Waiting) -> None:
+        """The note beside a drop that is not taken yet."""
+        why = f"{waiting.reason} {waiting.hint}".strip()
+        self.log.info("drop.waiting", inbox=self.folder.name, file=waiting.drop.name, what=why)
+        write_note(self.folder, waiting.drop.path, waiting_note(waiting.drop.name, why))
+
+    def _resume(self, found: Claim, *, lies: bool) -> None:
+        if found.state == "intended" and not lies:
+            self.ledger.claims.drop(found.id)  # the rename never happened
+        elif found.state == "intended":
+            self._take_found(found.id)
+        elif found.job_id != found.id:
+            self._archive(
+                found.id
+            )  # the repeat of a job; a job's own original is archived at its end
+
+    def _adopt(self, claim_id: str, path: bytes) -> None:
+        self.ledger.claims.intend(claim_id, inbox=self.folder.name, path=path, now=self.clock())
+        self._take_found(claim_id)
+
+    def _take_found(self, claim_id: str) -> None:
+        claimed = find_claimed(self.folder, claim_id)
+        if claimed is not None:
+            try:
+                self._take_claimed(claimed, None)
+            except (DropBusy, DropGone):
+                return  # it is back in the inbox, and seen there
+
+    def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
+        try:
+            taken = snapshot(claimed, self.blobs)
+        except DropBusy:
+            self._put_back(claimed)
+            raise
+        except DropError as error:
+            self._refuse(claimed, None, error)
+            return None
+        try:
+            return self._accept(claimed, taken, drop)
+        finally:
+            taken.path.unlink(missing_ok=True)
+
+    def _accept(self, claimed: Claimed, taken: Snapshot, drop: Drop | None) -> float | None:
+        rules = self.rules()
+        if AGAIN.encode() not in claimed.path.split(b"/")[:-1]:
+            earlier = self.ledger.jobs.earlier(
+                sha256=taken.sha256, inbox=self.folder.name, rules=rules.fingerprint
+            )
+            if earlier is not None and earlier.reusable:
+                self._repeat(claimed, earlier)
+                return None
+        job = self._new_job(claimed, taken, rules)
+        self.ledger.jobs.begin(job)
+        try:
+            acceptance = self._read(job, taken, rules)
+        except TornDrop as error:
+            self.ledger.jobs.forget(job.id)
+            return self._wait_or_refuse(claimed, taken, drop, error)
+        except DropError as error:
+            self._refuse(claimed, taken, error)
+            return None
+        self.ledger.jobs.accept(job.id, acceptance, claim_id=claimed.claim_id, now=self.clock())
+        self.log.info("job.accepted", inbox=job.inbox, job=job.id, file=job.name)
+        self.on_job(job.id)
+        return None
+
+    def _new_job(self, claimed: Claimed, taken: Snapshot | None, rules: InboxRules) -> NewJob:
+        urgent = URGENT.encode() in claimed.path.split(b"/")[:-1]
+        return NewJob(
+            id=claimed.claim_id,
+            inbox=self.folder.name,
+            name=claimed.name,
+            path=claimed.path,
+            folder=job_folder(PurePath(claimed.name).stem, claimed.claim_id),
+            sha256=taken.sha256 if taken else "",
+            rules=rules.fingerprint,
+            settings=rules.settings,
+            created_at=self.clock(),
+            priority=URGENT_PRIORITY if urgent else rules.priority,
+        )
+
+    def _read(self, job: NewJob, taken: Snapshot, rules: InboxRules) -> Acceptance:
+        """Parse, plan and write down every row. Raises DropError."""
+        with taken.path.open("rb") as stream:
+            parsed = parse(job.name, stream, limits=rules.limits)
+            planner = Planner(rules.rows, self.catalogue, parsed.columns, parsed.defaults)
+            estimate = _Estimate(self.catalogue)
+            rows = _new_rows(parsed, planner, rules.filename, estimate)
+            self.ledger.jobs.add_rows(job.id, rows)
+        detected = f"Read as {parsed.encoding}."
+        notes = (detected, *parsed.notes) if parsed.encoding_detected else parsed.notes
+        return Acceptance(
+            columns=parsed.columns, encoding=parsed.encoding, notes=notes, estimate_usd=estimate.usd
+        )
+
+    def _repeat(self, claimed: Claimed, earlier: Earlier) -> None:
+        """The same bytes again: what is done is not paid again, what failed runs once more."""
+        job = self.ledger.views.job(earlier.id)
+        if job is not None:
+            note = duplicate_note(claimed.name, job, outbox=self.outbox)
+            write_note(self.folder, claimed.path, note)
+        again = self.ledger.jobs.run_again(earlier.id) if earlier.failed else 0
+        self.log.info("drop.repeated", inbox=self.folder.name, file=claimed.name, job=earlier.id,
+                      rows_again=again)  # fmt: skip
+        self.ledger.claims.conclude(claimed.claim_id, job_id=earlier.id)
+        self._archive(claimed.claim_id)
+        if again:
+            self.on_job(earlier.id)
+
+    def _refuse(self, claimed: Claimed, taken: Snapshot | None, error: DropError) -> None:
+        """It cannot be read as a whole: a job without rows, so that everybody is told of it."""
+        job = self._new_job(claimed, taken, self.rules())
+        problem = Problem(code=error.code, what=error.what, hint=error.hint)
+        self.ledger.jobs.begin(job)
+        acceptance = Acceptance(columns=(), problem=problem)
+        self.ledger.jobs.accept(job.id, acceptance, claim_id=claimed.claim_id, now=self.clock())
+        self.log.warning("drop.refused", inbox=job.inbox, job=job.id, file=job.name,
+                         code=error.code, what=error.what, what_to_do=error.hint)  # fmt: skip
+        self.on_job(job.id)
+
+    def _wait_or_refuse(
+        self, claimed: Claimed, taken: Snapshot, drop: Drop | None, error: TornDrop
+    ) -> float | None:
+        signature = claimed.signature[:4]
+        seen, since = self._torn.get(claimed.path, (None, 0.0))
+        if seen != signature:
+            since = self.monotonic()
+            self._torn[claimed.path] = (signature, since)
+        left = since + _TORN_GRACE * self.folder.settle - self.monotonic()
+        if drop is None or left <= 0:
+            self._torn.pop(claimed.path, None)
+            self._refuse(claimed, taken, error)
+            return None
+        self._put_back(claimed)
+        write_note(self.folder, claimed.path, waiting_note(claimed.name, error.what))
+        return left
+
+    def _torn_for(self, drop: Drop) -> float:
+        """How long a drop that ended in the middle is still given, if it has not changed since."""
+        seen, since = self._torn.get(drop.path, (None, 0.0))
+        if seen != drop.signature[:4]:
+            return 0.0
+        return since + _TORN_GRACE * self.folder.settle - self.monotonic()
+
+    def _put_back(self, claimed: Claimed) -> None:
+        unclaim(claimed)
+        self.ledger.claims.drop(claimed.claim_id)
+
+    def _archive(self, claim_id: str) -> None:
+        claimed = find_claimed(self.folder, claim_id)
+        if claimed is not None:
+            archive(claimed, where="done", month=self.month(), job=claim_id)
+        self.ledger.claims.archived(claim_id)
+
+
+class _Estimate:
+    """The sum of what rows will cost; unknown as soon as one of them is."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self.usd: Decimal | None = Decimal(0)
+
+    def add(self, item: Item) -> None:
+        cost = estimate_usd(item, self._catalogue)
+        self.usd = None if cost is None or self.usd is None else self.usd + cost
+
+
+def _new_rows(
+    parsed: Parsed, planner: Planner, filename: Template, estimate: _Estimate
+) -> Iterator[NewRow]:
+    planned: deque[tuple[SourceRow, Item | Problem]] = deque()
+
+    def names() -> Iterator[tuple[int, tuple[str, ...]]]:
+        for source in parsed.rows:
+            plan = planner.plan(source)
+            planned.append((source, plan))
+            yield source.number, _rendered(filename, source, plan, parsed.columns)
+
+    for _, stems in assign_stems(names()):
+        source, plan = planned.popleft()
+        if isinstance(plan, Problem):
+            yield NewRow(number=source.number, values=source.values, item=None, problem=plan)
+            continue
+        estimate.add(plan)
+        yield NewRow(
+            number=source.number,
+            values=source.values,
+            item=dump(item_to_json(plan)),
+            stem=kept_stems(stems),
+        )
+
+
+def _rendered(
+    filename: Template, source: SourceRow, plan: Item | Problem, columns: list[str]
+) -> tuple[str, ...]:
+    """What the inbox's `filename` says for each picture of a row; its number where that says nothing."""
+    if isinstance(plan, Problem):
+        return ()
+    own = dict(zip(columns, source.values, strict=False))
+    values = {**own, "name": plan.name, "row": source.number}
+    try:
+        return tuple(filename.render({**values, "index": at}) for at in range(1, plan.n + 1))
+    except TemplateError:
+        return tuple(f"{plan.name or source.number}-{at}" for at in range(1, plan.n + 1))

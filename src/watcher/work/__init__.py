@@ -1,0 +1,16 @@
+"""From slice to outcomes: an item is asked for, its answer kept, its pictures put into the outbox."""
+
+from watcher.work.values import Account, Asked, Deferred, Delivered, Failed, Halted, Outcome, Place
+from watcher.work.work import Work
+
+__all__ = [
+    "Account",
+    "Asked",
+    "Deferred",
+    "Delivered",
+    "Failed",
+    "Halted",
+    "Outcome",
+    "Place",
+    "Work",
+]

@@ -1,0 +1,101 @@
+"""What an attempt changes in the ledger, as values, and the refusals that are our own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from watcher.core.errors import DiskError
+from watcher.core.jobs import (
+    Answer,
+    No,
+    OpenItem,
+    Picture,
+    Problem,
+    Refusal,
+    RowState,
+    Settlement,
+)
+from watcher.outbox import BadPicture
+
+OK = 200
+
+
+def answered(
+    item: OpenItem,
+    answer: Answer,
+    pictures: tuple[Picture, ...],
+    cost: Decimal | None,
+    *,
+    state: RowState,
+) -> Settlement:
+    """A good answer; `cost` in US dollars, None when it is not known."""
+    settlement = Settlement(
+        state=state, outcome="answered", pictures=pictures, text=answer.text, status=OK,
+        request_id=answer.request_id, usage=answer.usage, cost_usd=cost,
+    )  # fmt: skip
+    return counted(settlement, item)
+
+
+def refused(
+    item: OpenItem, refusal: Refusal, answer: Answer | None, cost: Decimal | None
+) -> Settlement:
+    """A no; where an answer came with it (it held no picture after all), what that cost."""
+    settlement = Settlement(
+        state=RowState.QUEUED, outcome=refusal.no, status=refusal.status, code=refusal.code,
+        request_id=refusal.request_id, paid_maybe=refusal.paid_maybe,
+        usage=answer.usage if answer else None, cost_usd=cost,
+    )  # fmt: skip
+    return counted(settlement, item)
+
+
+def counted(settlement: Settlement, item: OpenItem) -> Settlement:
+    return replace(
+        settlement, tries=item.tries, doubts=item.doubts, dropped=item.dropped,
+        asked_again=item.asked_again,
+    )  # fmt: skip
+
+
+def missing_pictures(item: OpenItem, missing: int) -> Problem:
+    return Problem(
+        code="fewer_pictures",
+        what=f"The provider gave {item.item.n - missing} of {item.item.n} pictures, also when asked again.",
+        hint="Drop failed.csv again to ask for the others, or ask for fewer.",
+    )
+
+
+def not_a_picture(error: BadPicture) -> Refusal:
+    return Refusal(
+        no=No.AMBIGUOUS,
+        code="not_a_picture",
+        what=f"The answer holds no usable picture: {error}",
+        hint="It was asked for once more; if this goes on, look at the server that answers.",
+        status=OK,
+        paid_maybe=True,
+    )
+
+
+def reply_lost(error: DiskError) -> Refusal:
+    return Refusal(
+        no=No.AMBIGUOUS,
+        code="reply_lost",
+        what=f"The answer could not be stored: {error.what}",
+        hint=error.hint,
+        paid_maybe=True,
+    )
+
+
+NO_KEY = Refusal(
+    no=No.NOBODY,
+    code="no_key",
+    what="There is no API key.",
+    hint="Put it into the file that api.key_file names, or into OPENAI_API_KEY, and reload.",
+)
+
+UNREADABLE = Refusal(
+    no=No.AMBIGUOUS,
+    code="cut_short",
+    what="The stored answer is damaged.",
+    hint="The row was asked for once more.",
+    paid_maybe=True,
+)

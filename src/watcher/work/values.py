@@ -1,0 +1,83 @@
+"""The nouns of the work: where it is done, what was asked, what came of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from watcher.api import ImageApi
+from watcher.core.jobs import LaneKey, OpenItem, Problem, Refusal, RowState
+from watcher.core.profiles import Profile
+from watcher.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One provider and key. `name` tells them apart without telling the key."""
+
+    name: str
+    api: ImageApi
+    profile: Profile
+    has_key: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an inbox's pictures go, and the threads that may hang there without holding up others."""
+
+    outbox: Outbox
+    disk: Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`."""
+
+    item: OpenItem
+    lane: LaneKey
+    attempt: int
+    n: int
+    reply: Path
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """The row is done, or partial; `job_over`: it was the last of its job."""
+
+    item: OpenItem
+    state: RowState
+    job_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """Due again at `item.due_at`; the whole lane rests for `rest` seconds first."""
+
+    item: OpenItem
+    problem: Problem
+    rest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Never, for this row. `by_server`: its attempts are used up, the row itself is not to blame."""
+
+    item: OpenItem
+    problem: Problem
+    job_over: bool
+    by_server: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """The row is queued again; its lane is closed, `scope` is "provider" or "model"."""
+
+    item: OpenItem
+    problem: Problem
+    scope: str
+
+
+Outcome: TypeAlias = Delivered | Deferred | Failed | Halted

@@ -1,0 +1,264 @@
+"""Files of the outbox, on a real disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watcher.core.errors import DiskError
+from watcher.core.naming import safe_stem
+from watcher.outbox import Outbox, PictureFacts
+from watcher.outbox.faults import told
+
+JOB = "mugs--2r2kb9sgzdg69"
+FACTS = PictureFacts(format="png", width=4, height=3, thumbnail=b"small")
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    made = Outbox(tmp_path / "outbox")
+    made.create()
+    made.prepare(JOB)
+    return made
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_a_job_gets_its_folders_once(outbox: Outbox) -> None:
+    """Preparing a job makes its folders; doing it again, as after a restart, harms nothing."""
+    outbox.save_picture(JOB, "mug-1", 1, b"bytes", FACTS)
+    outbox.prepare(JOB)
+    assert _files(outbox.root) == [f"{JOB}/images/mug-1.png", f"{JOB}/thumbnails/mug-1.webp"]
+
+
+def test_a_picture_is_kept_byte_for_byte(outbox: Outbox) -> None:
+    """What the API made is what lies in the outbox, and its record says size and hash."""
+    content = bytes(range(256)) * 100
+    saved = outbox.save_picture(JOB, "mug-2", 2, content, FACTS)
+    assert (outbox.root / JOB / saved.file).read_bytes() == content
+    assert (saved.index, saved.file, saved.format) == (2, "images/mug-2.png", "png")
+    assert (saved.width, saved.height, saved.bytes) == (4, 3, 25600)
+    assert saved.sha256 == hashlib.sha256(content).hexdigest()
+    assert (outbox.root / JOB / "thumbnails" / "mug-2.webp").read_bytes() == b"small"
+
+
+def test_a_repeat_overwrites_its_own_file_only(outbox: Outbox) -> None:
+    """The same row and index again replace one file; those beside it stay as they are."""
+    outbox.save_picture(JOB, "mug-1", 1, b"first", FACTS)
+    outbox.save_picture(JOB, "mug-2", 2, b"other", FACTS)
+    outbox.save_picture(JOB, "mug-1", 1, b"again", FACTS)
+    images = outbox.root / JOB / "images"
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == {
+        "mug-1.png": b"again",
+        "mug-2.png": b"other",
+    }
+
+
+@given(st.text(max_size=200))
+def test_any_safe_stem_can_be_a_file(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Whatever a row is called, its picture finds a name on the disk, within its job's folder."""
+    outbox = Outbox(tmp_path_factory.mktemp("outbox"))
+    outbox.prepare(JOB)
+    saved = outbox.save_picture(JOB, safe_stem(text, fallback="row-1"), 1, b"x", FACTS)
+    assert [path.name for path in (outbox.root / JOB / "images").iterdir()] == [saved.file[7:]]
+
+
+def test_a_text_appears_whole_or_not_at_all(outbox: Outbox) -> None:
+    """While a text is written, and when writing it fails, its readers find the old one."""
+    outbox.write_text(JOB, "results.csv", ["old\r\n"])
+    file = outbox.root / JOB / "results.csv"
+    seen: list[bytes] = []
+
+    def chunks() -> Iterator[str]:
+        yield "new" * 100_000
+        seen.append(file.read_bytes())
+        raise RuntimeError("the row source broke")
+
+    with pytest.raises(RuntimeError, match="broke"):
+        outbox.write_text(JOB, "results.csv", chunks())
+    assert (seen, file.read_bytes()) == ([b"old\r\n"], b"old\r\n")
+    assert _files(outbox.root / JOB) == ["results.csv"]
+
+
+def test_a_text_is_utf_8_even_where_its_author_was_careless(outbox: Outbox) -> None:
+    """Line ends stay as they were written; half a surrogate pair does not stop a results file."""
+    outbox.write_text(JOB, "results.csv", ["\ufeffé\r\n", "\ud800\r\n"])
+    raw = (outbox.root / JOB / "results.csv").read_bytes()
+    assert raw == "\ufeffé\r\n\\ud800\r\n".encode()
+
+
+def test_the_outbox_has_a_page_of_its_own(outbox: Outbox) -> None:
+    """A text can stand beside the jobs, too."""
+    outbox.write_text("", "index.html", ["<!doctype html>"])
+    assert (outbox.root / "index.html").read_text() == "<!doctype html>"
+
+
+def test_what_an_earlier_end_left_is_taken_over(outbox: Outbox) -> None:
+    """A half-written file of a process that was killed is no obstacle, and does not stay."""
+    images = outbox.root / JOB / "images"
+    code = (
+        "import os, sys; from pathlib import Path; from watcher.outbox import Outbox\n"
+        "def chunks():\n"
+        "    yield 'x' * 200_000\n"
+        "    os.kill(os.getpid(), 9)\n"
+        f"Outbox(Path({str(outbox.root)!r})).write_text({JOB!r}, 'images/mug-1.png', chunks())"
+    )
+    _python(code)
+    assert [path.suffix for path in images.iterdir()] == [".part"]
+    outbox.save_picture(JOB, "mug-1", 1, b"whole", FACTS)
+    assert [path.name for path in images.iterdir()] == ["mug-1.png"]
+
+
+def _python(code: str, *before: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [*before, sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("place", [JOB, f"{JOB}/images"])
+def test_a_link_in_place_of_a_folder_is_not_followed(
+    outbox: Outbox, tmp_path: Path, place: str
+) -> None:
+    """Whoever can write to the outbox cannot make us write elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "images").mkdir(parents=True)
+    folder = outbox.root / place
+    folder.rename(tmp_path / "aside")
+    folder.symlink_to(elsewhere)
+    with pytest.raises(DiskError, match="link"):
+        outbox.save_picture(JOB, "mug-1", 1, b"x", FACTS)
+    assert _files(elsewhere) == []
+
+
+def test_a_link_in_place_of_a_file_is_replaced(outbox: Outbox, tmp_path: Path) -> None:
+    """A link under the name of a picture, or of its half-written file, is not written through."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    images = outbox.root / JOB / "images"
+    part = f".{hashlib.sha256(b'mug-1.png').hexdigest()[:16]}.part"
+    for name in ("mug-1.png", part):
+        (images / name).symlink_to(victim)
+    outbox.save_picture(JOB, "mug-1", 1, b"x", FACTS)
+    assert victim.read_bytes() == b"mine"
+    assert [(path.name, path.is_symlink()) for path in images.iterdir()] == [("mug-1.png", False)]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a//b", "", "a\0b", "."])
+def test_a_name_that_leads_elsewhere_is_refused(outbox: Outbox, name: str) -> None:
+    """No path given to the outbox leaves it."""
+    with pytest.raises(ValueError, match="outbox"):
+        outbox.write_text(JOB, name or "/", ["x"])
+
+
+def test_a_folder_in_place_of_a_file_is_told(outbox: Outbox) -> None:
+    """A person's folder with the name of a results file stays, and is named."""
+    (outbox.root / JOB / "results.csv").mkdir()
+    with pytest.raises(DiskError, match=r"folder stands where a file must be: .*/results\.csv"):
+        outbox.write_text(JOB, "results.csv", ["x"])
+    assert _files(outbox.root / JOB) == []
+
+
+def test_a_missing_outbox_is_a_fault(tmp_path: Path) -> None:
+    """An outbox that is not there is a share that is away: nothing is written in its place."""
+    outbox = Outbox(tmp_path / "mount" / "outbox")
+    with pytest.raises(DiskError, match="is not there"):
+        outbox.prepare(JOB)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_files_follow_the_folder_they_are_in(tmp_path: Path) -> None:
+    """People who share the outbox by its group can use what appears in it, whatever the umask says."""
+    root = tmp_path / "shared"
+    root.mkdir()
+    root.chmod(0o2770)
+    outbox = Outbox(root)
+    outbox.prepare(JOB)
+    outbox.save_picture(JOB, "mug-1", 1, b"x", FACTS)
+    images = root / JOB / "images"
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (root / JOB, images, images / "mug-1.png")
+    ]
+    assert modes == [0o2770, 0o2770, 0o660]
+    assert {path.stat().st_gid for path in (images, images / "mug-1.png")} == {root.stat().st_gid}
+
+
+def test_room_is_what_can_still_be_written(outbox: Outbox) -> None:
+    """The free space is that of the outbox's own disk, for people who are not root."""
+    disk = os.statvfs(outbox.root)
+    assert 0 < outbox.room() <= disk.f_bfree * disk.f_frsize
+
+
+_TINY = """
+mkdir -p "$0" && mount -t tmpfs -o size=256k,nr_inodes=40 tmpfs "$0" && exec "$@"
+"""
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """On a disk without room the old text stays, no half file stays, and the sentence names the path."""
+    inside = (
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        _TINY,
+        str(tmp_path / "disk"),
+    )
+    if _python("", *inside).returncode:
+        pytest.skip("needs a user namespace in which a small disk can be mounted")
+    code = (
+        "from pathlib import Path; from watcher.outbox import Outbox; from watcher.core.errors import DiskError\n"
+        f"outbox = Outbox(Path({str(tmp_path / 'disk')!r})); outbox.prepare('job'); outbox.write_text('job', 'results.csv', ['old'])\n"
+        "try:\n"
+        "    outbox.write_text('job', 'results.csv', ['x' * 1_000_000])\n"
+        "except DiskError as error:\n"
+        "    print(error.code, error)\n"
+        "print(sorted(p.name for p in (outbox.root / 'job').iterdir()), (outbox.root / 'job/results.csv').read_text())"
+    )
+    said = _python(code, *inside)
+    assert (said.stdout.splitlines(), said.stderr) == (
+        [
+            f"disk_full The disk is full: {tmp_path}/disk/job/results.csv. Make room there; the work goes on by itself.",
+            "['images', 'results.csv', 'thumbnails'] old",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EROFS, "disk_read_only"),
+        (errno.EIO, "disk_error"),
+        (errno.ESTALE, "disk_away"),
+        (errno.EACCES, "disk_forbidden"),
+        (errno.ENXIO, "disk_error"),
+    ],
+)
+def test_every_fault_of_a_disk_is_a_sentence(number: int, code: str) -> None:
+    """What the system says of a disk comes out as what happened, to which path, and what to do."""
+
+    def fails() -> None:
+        with told(Path("/srv/outbox")):
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(DiskError) as caught:
+        fails()
+    assert caught.value.code == code
+    assert caught.value.what.endswith(": /srv/outbox.")
+    assert caught.value.hint.endswith(".")
