@@ -196,7 +196,11 @@ class Intake:
         detected = f"Read as {parsed.encoding}."
         notes = (detected, *parsed.notes) if parsed.encoding_detected else parsed.notes
         return Acceptance(
-            columns=parsed.columns, encoding=parsed.encoding, notes=notes, estimate_usd=estimate.usd
+            columns=parsed.columns,
+            encoding=parsed.encoding,
+            delimiter=parsed.delimiter,
+            notes=notes,
+            estimate_usd=estimate.usd,
         )
 
     def _repeat(self, claimed: Claimed, earlier: Earlier) -> None:
@@ -210,8 +214,7 @@ class Intake:
                       rows_again=again)  # fmt: skip
         self.ledger.claims.conclude(claimed.claim_id, job_id=earlier.id)
         self._archive(claimed.claim_id)
-        if again:
-            self.on_job(earlier.id)
+        self.on_job(earlier.id)
 
     def _refuse(self, claimed: Claimed, taken: Snapshot | None, error: DropError) -> None:
         """It cannot be read as a whole: a job without rows, so that everybody is told of it."""

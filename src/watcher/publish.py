@@ -174,11 +174,12 @@ class Publisher:
             return self._ledger.views.rows(job.id)
 
         url, put = self._public_url, outbox.write_text
+        comma = job.delimiter or ","
         outbox.prepare(job.folder)
-        put(job.folder, "results.csv", results_csv(job, rows(), public_url=url))
+        put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, public_url=url))
         if job.state is not JobState.RUNNING:
             put(job.folder, "results.jsonl", results_jsonl(job, rows(), public_url=url))
-            put(job.folder, "failed.csv", failed_csv(job, rows(), public_url=url))
+            put(job.folder, "failed.csv", failed_csv(job, rows(), delimiter=comma, public_url=url))
         put(job.folder, "index.html", gallery_html(job, rows, now=self._clock()))
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
 

@@ -85,6 +85,19 @@ def test_rows_that_need_a_person_come_first() -> None:
         assert page.says(words)
 
 
+def test_the_way_to_mend_is_there_when_the_page_says_so() -> None:
+    """failed.csv is linked once the job is over, since it is written then; until then it is announced."""
+    rows = [failed(1)]
+    running, over = (
+        _gallery(rows),
+        _gallery(rows, job(rows, state=JobState.FAILED, ended_at=BEGUN + 9)),
+    )
+    assert running.says("When the job is done, failed.csv will hold them")
+    assert over.says("Correct them in failed.csv")
+    linked = [[each.get("href") for each in page.all("a")] for page in (running, over)]
+    assert ["failed.csv" in links for links in linked] == [False, True]
+
+
 def test_a_card_shows_picture_prompt_and_all_parameters() -> None:
     """Of every row one can see the picture, the prompt, what was sent, what was adjusted and its cost."""
     page = _gallery([done(1)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_rows import CATALOGUE, OPENAI, RULES, plan
+from tests.planning_rows import CATALOGUE, OPENAI, RULES, plan
 from watcher.core.jobs import Item, Json, Operation
 from watcher.core.planning import RowRules
 from watcher.core.wire import call_for

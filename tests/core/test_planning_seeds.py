@@ -12,7 +12,7 @@ from datetime import date
 
 import pytest
 
-from planning_rows import GENERIC, RULES, STRICT, item, plan, problem, told
+from tests.planning_rows import GENERIC, RULES, STRICT, item, plan, problem, told
 from watcher.core.jobs import Item, Json, Operation, Problem
 
 FLARE, SUNBURST = "gpt-image-2.5-flare", "gpt-image-2.5-sunburst"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from watcher.inbox.ears import Heard
 from watcher.inbox.marker import prepare
 from watcher.inbox.scan import Scanner
-from watcher.inbox.values import Drop, InboxFolder, Sighting
+from watcher.inbox.values import Drop, Identity, InboxFolder, Sighting
 
 PLAIN = InboxFolder(
     name="products",
@@ -22,6 +23,24 @@ PLAIN = InboxFolder(
     max_file_bytes=10**6,
 )
 NOBODY = 65534
+
+
+ODD_NAMES = [
+    b"a" * 251 + b".csv",
+    b"caf\xe9.csv",
+    b"\xff\xfe.csv",
+    "café.csv".encode(),
+    "cafe\u0301.csv".encode(),
+    b"two\nlines.csv",
+    b"quo'te\".csv",
+    b"-rf.csv",
+    b"spa ce .csv",
+    b"\x1b[31m.csv",
+    "\u202egpj.csv".encode(),
+    b"a.CSV",
+    b"$(reboot).csv",
+    b"*.csv",
+]
 
 
 class Clock:
@@ -73,6 +92,25 @@ class Room:
             str(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()
         }
         return found - set(ours)
+
+
+class DeafEars:
+    """Ears that hear nothing and do not know it."""
+
+    made = 0
+
+    def __init__(self, root: Path, heard: Heard) -> None:
+        del root, heard
+        type(self).made += 1
+
+    def listen(self, folders: Mapping[bytes, Identity]) -> bool:
+        return not folders
+
+    def alive(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        return None
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.edges.inbox_room import NOBODY, PLAIN, Room, as_nobody, open_to_all
-from tests.edges.test_inbox_scan import ODD_NAMES
+from tests.edges.inbox_room import NOBODY, ODD_NAMES, PLAIN, Room, as_nobody, open_to_all
 
 from watcher.core.errors import InboxError
 from watcher.inbox.archive import archive, bring_along

@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.edges.inbox_room import Room
-from tests.edges.test_inbox_scan import ODD_NAMES
+from tests.edges.inbox_room import ODD_NAMES, Room
 
 from watcher.core.errors import InboxError
 from watcher.inbox.notes import note_path, remove_note, sweep_notes, write_note

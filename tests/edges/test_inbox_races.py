@@ -23,7 +23,7 @@ from watcher.inbox.snapshot import snapshot
 from watcher.inbox.values import Drop, signature_of
 
 SECRET = "the key"
-SECONDS = 0.8
+SECONDS = 0.5
 
 
 @pytest.fixture

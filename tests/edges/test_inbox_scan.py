@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.edges.inbox_room import NOBODY, PLAIN, Room, as_nobody, open_to_all
+from tests.edges.inbox_room import NOBODY, ODD_NAMES, PLAIN, Room, as_nobody, open_to_all
 
 from watcher.inbox.marker import prepare
 from watcher.inbox.scan import AT_ONCE
@@ -372,24 +372,6 @@ def test_second_names_of_our_own_files(room: Room) -> None:
     secret.unlink()
     room.look()
     assert room.ready(2) == [b"a.csv"]
-
-
-ODD_NAMES = [
-    b"a" * 251 + b".csv",
-    b"caf\xe9.csv",
-    b"\xff\xfe.csv",
-    "café.csv".encode(),
-    "cafe\u0301.csv".encode(),
-    b"two\nlines.csv",
-    b"quo'te\".csv",
-    b"-rf.csv",
-    b"spa ce .csv",
-    b"\x1b[31m.csv",
-    "\u202egpj.csv".encode(),
-    b"a.CSV",
-    b"$(reboot).csv",
-    b"*.csv",
-]
 
 
 def test_odd_names(room: Room) -> None:

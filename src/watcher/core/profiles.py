@@ -19,6 +19,8 @@ class Profile:
     name: str
     default_base_url: str = ""
     auth: Literal["bearer", "api-key"] = "bearer"
+    # Whether nothing at all can be asked for without a key.
+    needs_key: bool = False
     # Whose retirement dates of the catalogue count; "" for servers that may serve retired models on.
     provider: str = ""
     response_format: Literal["omit", "b64_json", "url"] = "omit"

@@ -70,7 +70,8 @@ class JobResult:
 
     `paused`: why nothing moves now ("" when it does). `folder` is the job's folder in the outbox,
     by name. `settings` are those of its inbox, secrets masked. Times are seconds since the epoch.
-    `unpriced`: how many paid attempts have no known cost.
+    `unpriced`: how many paid attempts have no known cost. `published_at`: its final results are out.
+    `delimiter`: what the drop has between its values, "" where that means nothing.
     """
 
     id: str
@@ -81,7 +82,9 @@ class JobResult:
     columns: tuple[str, ...]
     created_at: float
     ended_at: float | None = None
+    published_at: float | None = None
     encoding: str = ""
+    delimiter: str = ""
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
     paused: str = ""

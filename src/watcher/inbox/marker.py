@@ -15,7 +15,7 @@ from pathlib import Path
 
 from watcher.core.errors import InboxError
 from watcher.inbox import beneath
-from watcher.inbox.values import CLAIMED, OURS, InboxFolder
+from watcher.inbox.values import ARCHIVES, CLAIMED, OURS, InboxFolder
 from watcher.inbox.words import allow, in_words, who, worded
 
 _ID = b"inbox.id"
@@ -58,7 +58,7 @@ def closed_folders(folder: InboxFolder) -> tuple[str, ...]:
     """For each sub-folder that this service may not read or empty: one sentence and the command that helps."""
     found = []
     with in_words(folder.path), beneath.root_of(folder.path) as root:
-        for listing in beneath.walk(root, lambda path, name: bool(path) or name != OURS):
+        for listing in beneath.walk(root, _is_for_people):
             if listing.entries is None or not _may_move_from(listing.fd):
                 path = folder.path / os.fsdecode(listing.path)
                 found.append(f"{path} may not be used by this service ({who()}). {allow(path)}")
@@ -160,6 +160,11 @@ def _probe(folder: InboxFolder, root: int, ours: int) -> None:
         os.unlink(_PROBE, dir_fd=ours)
     except OSError as error:
         raise worded(folder.path, error) from None
+
+
+def _is_for_people(path: bytes, name: str) -> bool:
+    """Our own folder is not, and what lies in the archives was put there by us."""
+    return bool(path and os.fsdecode(path) not in ARCHIVES) or (not path and name != OURS)
 
 
 def _may_move_from(fd: int) -> bool:

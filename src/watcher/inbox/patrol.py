@@ -27,7 +27,7 @@ from watcher.inbox.values import (
 from watcher.inbox.watch import Watch
 
 DEBOUNCE = 0.05  # seconds from an event to the look: a burst of events is one look
-_STOP_SEEN = 0.5  # seconds until `stop` is seen by a patrol that nobody wakes
+_STOP_SEEN = 2.0  # seconds until `stop` is seen by a patrol that nobody wakes
 _TOLD_AFTER = (60.0, 3600.0)  # seconds that a drop waits until it is told, and told again
 
 
@@ -41,6 +41,7 @@ class _Handed:
 
     put_off: float
     trouble: WatcherError | None = None
+    stuck: Waiting | None = None
 
 
 class Patrol:
@@ -50,10 +51,12 @@ class Patrol:
     or DiskError while it cannot be; then, once the lock is ours, `recover`, for claims that a crash
     left behind. `on_ready` takes a drop, in one of `hands` threads: it may return the seconds for
     which the drop is not to be handed over again if it still lies there (else `poll_interval`), and
-    may raise DropGone, DropBusy, DropStuck, InboxError or DiskError. `on_waiting` is told of a drop
-    after it waited a minute, and again after an hour; of one that will never be ready, at once.
-    `on_unknown` gets the files of no known kind, each once. `on_state` is told of each change.
-    Who sets `stop` may set `wake` as well, to be heard at once.
+    may raise DropGone, DropBusy (when it has put the drop back), DropStuck, InboxError or DiskError.
+    The others are called in the patrol's own thread: `on_waiting` is told of a drop after it waited
+    a minute, and again after an hour; of one that will never be ready, at once. `on_unknown` gets
+    the files of no known kind, each once. `on_state` is told of each change.
+    Who sets `stop` may set `wake` as well, to be heard at once. `last_look`: when the last look
+    ended (on `clock`); one that is long past means that the share hangs.
     """
 
     def __init__(
@@ -88,11 +91,13 @@ class Patrol:
         self._stop = stop
         self._woken = wake
         self._hands = Hands(self._take, count=hands, finished=wake.set)
+        self.last_look = clock()
         self._inside = False
         self._gap = DEBOUNCE
         self._state: InboxState | None = None
         self._paused_until = 0.0
         self._told: dict[bytes, tuple[str, int]] = {}
+        self._stuck: dict[bytes, str] = {}
 
     def run(self) -> None:
         """Serve the inbox until `stop` is set."""
@@ -160,6 +165,7 @@ class Patrol:
     def _seen(self) -> Sighting:
         started = self._clock()
         sighting = self._scanner.look()
+        self.last_look = self._clock()
         # Where looking takes long, events must not make it all we do.
         self._gap = max(DEBOUNCE, 2 * (self._clock() - started))
         if not sighting.online:
@@ -190,11 +196,13 @@ class Patrol:
     def _let_go(self, *, wait: bool) -> None:
         """Note what the hands did. Raises what they found wrong with the inbox."""
         trouble = None
-        for drop, handed in self._hands.collect(wait=wait):
-            put_off = self.folder.rescan_interval if handed is None else handed.put_off
-            self._scanner.put_off(drop, put_off)
-            trouble = (handed and handed.trouble) or trouble
-            if handed and not handed.trouble:
+        for drop, result in self._hands.collect(wait=wait):
+            handed = result or _Handed(put_off=self.folder.rescan_interval)
+            self._scanner.put_off(drop, handed.put_off)
+            self._tell_stuck(drop, handed.stuck)
+            if handed.trouble:
+                trouble = handed.trouble
+            else:
                 self._paused_until = 0.0
         if trouble is not None:
             raise trouble
@@ -208,8 +216,8 @@ class Patrol:
         except (DropGone, DropBusy):
             return _Handed(put_off=self.folder.settle)  # the next look sees what it is now
         except DropStuck as error:
-            self._on_waiting(_stuck(drop, error, self._clock()))
-            return _Handed(put_off=self.folder.rescan_interval)
+            stuck = _stuck(drop, error, self._clock())
+            return _Handed(put_off=self.folder.rescan_interval, stuck=stuck)
         except (InboxError, DiskError) as error:
             return _Handed(put_off=self.folder.poll_interval, trouble=error)
         return _Handed(put_off=self.folder.poll_interval if put_off is None else put_off)
@@ -225,6 +233,14 @@ class Patrol:
             if stage and self._told.get(path) != told[path]:
                 self._on_waiting(waiting)
         self._told = told
+
+    def _tell_stuck(self, drop: Drop, stuck: Waiting | None) -> None:
+        """Once for each reason; it is tried again all the time."""
+        before = self._stuck.pop(drop.path, None)
+        if stuck is not None:
+            self._stuck[drop.path] = stuck.reason
+            if stuck.reason != before:
+                self._on_waiting(stuck)
 
     def _say_online(self) -> None:
         # A disk that was full is taken for full until a drop gets through, or none comes any more.
@@ -242,7 +258,7 @@ class Patrol:
             if self._woken.wait(min(left, _STOP_SEEN)):
                 self._stop.wait(self._gap)
                 break
-        pass
+        self._woken.clear()
 
 
 def _stuck(drop: Drop, error: WatcherError, now: float) -> Waiting:

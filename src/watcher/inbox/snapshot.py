@@ -69,8 +69,8 @@ def _keep(part: Path, blob: Path, size: int) -> Snapshot:
             part.unlink()
         else:
             part.rename(blob)
-            with beneath.root_of(blob.parent) as folder:
-                beneath.sync(folder)
+        with beneath.root_of(blob.parent) as folder:
+            beneath.sync(folder)
     return Snapshot(path=blob, sha256=blob.name, size=size)
 
 

@@ -127,7 +127,7 @@ class Watch:
         elif self._sent_probe:
             self._missed += 1
         if self._missed >= _MISSES and self._mended:
-            self._poll("No events arrive from it")
+            self._poll("no events arrive from it, though files change")
         elif self._missed >= _MISSES:
             self._rebuild()
 
@@ -157,7 +157,7 @@ class Watch:
         if not self._warned:
             self._warned = True
             self._warn(
-                f"{why}: the inbox {self.folder.name} is looked at every {self.folder.poll_interval:g} s instead."
+                f"The inbox {self.folder.name} is looked at every {self.folder.poll_interval:g} s from now on: {why}."
             )
 
     def _forget_probes(self) -> None:
@@ -191,5 +191,5 @@ class Watch:
 def _why(error: OSError) -> str:
     if error.errno in _LIMITS:
         what, setting = _LIMITS[error.errno]
-        return f"The kernel's limit of {what} is reached (run: sysctl {setting})"
-    return f"No events can be had ({os.strerror(error.errno or 0)})"
+        return f"the kernel's limit of {what} is reached (run: sysctl {setting})"
+    return f"no events can be had ({os.strerror(error.errno or 0)})"

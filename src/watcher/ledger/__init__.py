@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.database import open_database
+from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
 from watcher.ledger.lanes import HaltedLane, Lanes
@@ -42,6 +43,7 @@ class Ledger:
         self.claims = Claims(database)
         self.jobs = Jobs(database)
         self.items = Items(database)
+        self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
         self.views = Views(database)
         self._database = database

@@ -38,14 +38,16 @@ class Items:
         self, *, now: float, most: int, without: Collection[str] = (), only: str | None = None
     ) -> list[Slice]:
         """Hand out the first slice that is due of up to `most` jobs, urgent and older jobs first."""
+        one = _slices.alias()
         due = (
-            select(func.min(_slices.c.ordinal))
-            .where(_slices.c.job_id == _jobs.c.id, _slices.c.state == "queued")
-            .where(_slices.c.due_at <= now)
+            select(func.min(one.c.ordinal))
+            .where(one.c.job_id == _jobs.c.id, one.c.state == "queued", one.c.due_at <= now)
+            .correlate(_jobs)
             .scalar_subquery()
         )
         query = (
             select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _slices)
+            .select_from(_jobs)
             .join(_slices, (_slices.c.job_id == _jobs.c.id) & (_slices.c.ordinal == due))
             .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
             .where(_jobs.c.paused.is_(False), _jobs.c.id.not_in(without))

@@ -53,6 +53,7 @@ class Acceptance:
 
     columns: Sequence[str]
     encoding: str = ""
+    delimiter: str = ""
     notes: Sequence[str] = ()
     estimate_usd: Decimal | None = None
     problem: Problem | None = None
@@ -108,6 +109,7 @@ class Jobs:
                 .values(
                     columns=dump(list(acceptance.columns)),
                     encoding=acceptance.encoding,
+                    delimiter=acceptance.delimiter,
                     notes=dump(list(acceptance.notes)),
                     estimate=to_micro(acceptance.estimate_usd),
                     problem=dump_problem(acceptance.problem),

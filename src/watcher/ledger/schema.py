@@ -56,6 +56,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False, default=1),
     Column("columns", Text, nullable=False),
     Column("encoding", String, nullable=False, default=""),
+    Column("delimiter", String, nullable=False, default=""),
     Column("notes", Text, nullable=False),
     Column("problem", Text),
     Column("settings", Text, nullable=False),

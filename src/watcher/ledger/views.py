@@ -14,7 +14,7 @@ from watcher.ledger import schema
 from watcher.ledger.codec import load, load_problem, load_usage, to_usd
 from watcher.ledger.database import Database
 
-_jobs, _rows = schema.jobs, schema.rows
+_jobs, _rows, _claims = schema.jobs, schema.rows, schema.claims
 _attempts, _pictures = schema.attempts, schema.pictures
 _PAGE_ROWS = 500  # rows read at once: memory does not grow with the job
 
@@ -47,6 +47,14 @@ class Views:
         )
         with self._database.read() as view:
             return list(view.scalars(query.order_by(_jobs.c.id)))
+
+    def job_of_drop(self, inbox: str, path: bytes, since: float) -> JobResult | None:
+        """The job that a drop became, or repeats; `path` in the inbox, claimed at `since` or later."""
+        mine = (_claims.c.inbox == inbox) & (_claims.c.path == path)
+        query = select(_claims.c.job_id).where(mine, _claims.c.created_at >= since)
+        with self._database.read() as view:
+            job_id = view.scalar(query.order_by(_claims.c.id.desc()).limit(1))
+        return None if job_id is None else self.job(job_id)
 
     def path(self, job_id: str) -> bytes:
         """Where its drop lay, relative to the inbox."""
@@ -99,7 +107,9 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
         columns=tuple(load(line.columns)),
         created_at=line.created_at,
         ended_at=line.ended_at,
+        published_at=line.published_at,
         encoding=line.encoding,
+        delimiter=line.delimiter,
         notes=tuple(load(line.notes)),
         problem=load_problem(line.problem),
         paused="paused by hand" if line.paused else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -32,11 +32,10 @@ class Scheduler:
         turns: Turns,
         lanes: Lanes,
         batch_size: Callable[[str], int],
-        on_change: Callable[[str, Outcome | None], None],
+        on_change: Callable[[str, bool], None],
         clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`batch_size` of an inbox; `on_change(job, outcome)` is told of every settled item."""
+        """`batch_size` of an inbox; `on_change(job, job_over)` is told of every settled item."""
         self.turns = turns
         self.lanes = lanes
         self._ledger = ledger
@@ -44,7 +43,6 @@ class Scheduler:
         self._batch_size = batch_size
         self._on_change = on_change
         self._clock = clock
-        self._sleep = sleep
         self._places: dict[str, _Places] = {}
         # Replies that wait to be decoded and saved: bounded, so that a slow outbox slows the calls.
         self._unsettled = asyncio.Semaphore(turns.concurrency + 4)
@@ -90,8 +88,9 @@ class Scheduler:
                 outcome = await self._work.settle(asked, outage=self.lanes.failing(lane))
             finally:
                 self._unsettled.release()
+            over = isinstance(outcome, Delivered | Failed) and outcome.job_over
+            self._on_change(item.job_id, over)
             await self._note(lane, outcome)
-            self._on_change(item.job_id, outcome)
             if not isinstance(outcome, Deferred) or outcome.item.due_at > self._clock() + _NEAR:
                 return
             item = outcome.item
@@ -141,7 +140,7 @@ class Scheduler:
 
     async def _wait_until(self, due_at: float) -> None:
         if (wait := due_at - self._clock()) > 0:
-            await self._sleep(wait)
+            await self.turns.pause(wait)
 
     @asynccontextmanager
     async def _places_of(self, slice_: Slice) -> AsyncIterator[_Places]:

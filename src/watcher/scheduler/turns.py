@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
+from contextlib import suppress
 
 from watcher.core.jobs import LaneKey
 
@@ -27,7 +28,7 @@ class Turns:
         self._count = 0
         self._waiting: dict[str, deque[tuple[LaneKey, asyncio.Future[None]]]] = defaultdict(deque)
         self._resting: dict[str, float] = {}
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -35,7 +36,7 @@ class Turns:
 
     async def enter(self, job: str, lane: LaneKey) -> None:
         """Wait for a turn. Raises Stopping, or what `interrupt` says, instead of giving one."""
-        if self._stopping:
+        if self._stopped.is_set():
             raise Stopping
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (lane, turn)
@@ -72,8 +73,15 @@ class Turns:
 
     def stop(self) -> None:
         """No new turns; those in flight go on."""
-        self._stopping = True
+        self._stopped.set()
         self.interrupt(Stopping())
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass. Raises Stopping as soon as the daemon stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+                raise Stopping
 
     def resize(self, concurrency: int) -> None:
         self.concurrency = concurrency

@@ -22,6 +22,12 @@ RESTART = (
     "inboxes.*.enabled",
     "inboxes.*.watch",
     "inboxes.*.recursive",
+    "inboxes.*.settle",
+    "inboxes.*.poll_interval",
+    "inboxes.*.rescan_interval",
+    "inboxes.*.ignore",
+    "inboxes.*.max_file_mb",
+    "inboxes.*.require_done_marker",
 )
 
 

@@ -73,7 +73,9 @@ def parse(
     first = next(parsed.rows, None)
     if first is None:
         raise DropError(
-            "There are no rows in this file.", "Add at least one row and drop it again.", code="no_rows"
+            "There are no rows in this file.",
+            "Add at least one row and drop it again.",
+            code="no_rows",
         )
     return replace(parsed, rows=chain((first,), parsed.rows))
 

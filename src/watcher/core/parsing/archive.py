@@ -29,17 +29,23 @@ _CELL = re.compile(rb"<(?:\w+:)?c" + _ATTRIBUTES)
 _ROW = re.compile(rb"<(?:\w+:)?row" + _ATTRIBUTES)
 _PLACE = re.compile(rb"""\br\s*=\s*["']([^"']*)["']""")
 _ODD_PLACE = re.compile(rb"""\br\s*=\s*["'](?![A-Za-z]{0,3}[0-9]{0,7}["'])""")
-_NO_LETTERS = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
-_NO_DIGITS = b"0123456789"
+_ROW_BEGINS = re.compile(rb"<(?:\w+:)?row(?=[\s/>])")
+_LETTERS = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
+_NOT_LETTERS = b"0123456789"
+_ERRORS = re.compile(rb"""\bt\s*=\s*["']e["']""")
 _SHARES = re.compile(rb"""\bt\s*=\s*["']s["']""")
 _SHARED = re.compile(
     rb"""\bt\s*=\s*["']s["'][^<>]*>(?:<(?:\w+:)?f\b[^<>]*(?:/>|>[^<>]*</(?:\w+:)?f>))?<(?:\w+:)?v>(\d{1,9})<"""
 )
 _LONGEST_CELL = 64 * 1024
+_LONGEST_TEXT = 4 * 1024**2
 
 
-def check_workbook(stream: BinaryIO, limits: Limits) -> None:
-    """Refuse what is no workbook, is locked or cut off, or unfolds to more than the limits."""
+def check_workbook(stream: BinaryIO, limits: Limits) -> tuple[str, ...]:
+    """Refuse what is no workbook, is locked or cut off, or unfolds to more than the limits.
+
+    Returns sentences for the results.
+    """
     stream.seek(0)
     head = stream.read(8)
     if head == _OLD_OFFICE:
@@ -51,13 +57,16 @@ def check_workbook(stream: BinaryIO, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(stream) as archive:
             _check_members(archive, limits)
-            _check_cells(stream, archive, limits)
+            errors = _check_cells(stream, archive, limits)
     except zipfile.BadZipFile as error:
-        if head.startswith(b"PK"):
+        if head.startswith(b"PK") and not zipfile.is_zipfile(stream):
             raise torn("The workbook ends before its end.") from error
         raise unreadable() from error
     except (OSError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
         raise unreadable() from error
+    if not errors:
+        return ()
+    return (f"{errors:,} cells of the workbook show a formula error; they were read as empty.",)
 
 
 def unreadable() -> DropError:
@@ -78,8 +87,10 @@ def _bomb(what: str) -> DropError:
 
 def _check_members(archive: zipfile.ZipFile, limits: Limits) -> None:
     members = archive.infolist()
-    names = {member.filename.lower() for member in members}
-    if "xl/workbook.xml" not in names or names.intersection(_OTHER_KINDS):
+    names = [_name(member) for member in members]
+    if "xl/workbook.xml" not in names or names.count(_STRINGS) > 1:
+        raise unreadable()
+    if not set(names).isdisjoint(_OTHER_KINDS):
         raise unreadable()
     if len(members) > _MAX_MEMBERS:
         raise _bomb(f"has {len(members):,} parts, and the limit is {_MAX_MEMBERS:,}")
@@ -89,31 +100,56 @@ def _check_members(archive: zipfile.ZipFile, limits: Limits) -> None:
         )
     if sum(member.file_size for member in members) > limits.max_sheet_bytes:
         raise _too_large(limits)
+    for member in members:
+        _check_ratio(member, member.file_size)
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """As the library looks for it."""
+    return member.filename.replace("\\", "/").lower()
+
+
+def _check_ratio(member: zipfile.ZipInfo, size: int) -> None:
+    if size > _RATIO_FROM and size > _MAX_RATIO * member.compress_size:
+        raise _bomb(f"is packed more than {_MAX_RATIO} to 1")
 
 
 def _too_large(limits: Limits) -> DropError:
-    return _bomb(f"unfolds to more than {limits.max_sheet_bytes // 1024**2:,} MB, which is the limit")
+    return _bomb(
+        f"unfolds to more than {limits.max_sheet_bytes // 1024**2:,} MB, which is the limit"
+    )
 
 
-def _check_cells(stream: BinaryIO, archive: zipfile.ZipFile, limits: Limits) -> None:
-    """Inflate every part once: its true size, the span of its cells, the text they repeat."""
-    lengths: list[int] = [0]
+def _check_cells(stream: BinaryIO, archive: zipfile.ZipFile, limits: Limits) -> int:
+    """Inflate every part once: its true size, the span of its cells, the text they repeat.
+
+    Returns how many cells show a formula error.
+    """
+    lengths = [0]
     for member in archive.infolist():
-        if member.filename.lower() == _STRINGS:
+        if _name(member) == _STRINGS:
             lengths = _string_lengths(stream, member, limits)
-    inflated = spread = 0
+    inflated = shared = errors = 0
     for member in archive.infolist():
         sheet = _Sheet(lengths)
         for chunk in _inflate(stream, member):
             inflated += len(chunk)
-            if inflated > limits.max_sheet_bytes:
-                raise _too_large(limits)
             sheet.feed(chunk)
-            if sheet.rows * sheet.columns > limits.max_sheet_cells:
-                raise _bomb(f"spans more than {limits.max_sheet_cells:,} cells, which is the limit")
-            if spread + sheet.repeated > limits.max_sheet_bytes:
+            if max(inflated, shared + sheet.shared) > limits.max_sheet_bytes:
                 raise _too_large(limits)
-        spread += sheet.repeated
+            _check_span(sheet, limits)
+        sheet.close()
+        _check_span(sheet, limits)
+        shared += sheet.shared
+        errors += sheet.errors
+    if shared > limits.max_sheet_bytes:
+        raise _too_large(limits)
+    return errors
+
+
+def _check_span(sheet: _Sheet, limits: Limits) -> None:
+    if sheet.span > limits.max_sheet_cells:
+        raise _bomb(f"spans more than {limits.max_sheet_cells:,} cells, which is the limit")
 
 
 def _inflate(stream: BinaryIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -135,14 +171,14 @@ def _inflate(stream: BinaryIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
             chunk = inflater.decompress(data, _CHUNK)
             data = inflater.unconsumed_tail
             size += len(chunk)
-            if size > _RATIO_FROM and size > _MAX_RATIO * member.compress_size:
-                raise _bomb(f"is packed more than {_MAX_RATIO} to 1")
+            _check_ratio(member, size)
             yield chunk
 
 
 def _string_lengths(stream: BinaryIO, member: zipfile.ZipInfo, limits: Limits) -> list[int]:
     """The length in bytes of each text that cells can share, markup included."""
-    lengths, rest, size = [], b"", 0
+    lengths: list[int] = []
+    rest, size = b"", 0
     for chunk in _inflate(stream, member):
         size += len(chunk)
         if size > limits.max_sheet_bytes:
@@ -156,11 +192,20 @@ class _Sheet:
     """Counts over the XML of one part: how far its cells reach, how many bytes of text they share."""
 
     def __init__(self, lengths: list[int]) -> None:
-        self.rows = self.columns = self.repeated = 0
+        self.shared = self.errors = 0
         self._lengths = lengths
         self._longest = max(lengths)
         self._rest = b""
         self._in_data = False
+        self._last_column = self._last_row = 0
+        # Cells and rows may also stand without a place, each beside or below the one before.
+        self._rows_without = self._widest_without = self._width = 0
+
+    @property
+    def span(self) -> int:
+        """The cells of the rectangle from A1 to the furthest cell, at most."""
+        columns = self._last_column + self._widest_without
+        return columns * (self._last_row + self._rows_without)
 
     def feed(self, chunk: bytes) -> None:
         text = self._rest + chunk
@@ -169,11 +214,13 @@ class _Sheet:
             self._rest = text if self._in_data else text[-16:]
             return
         # Cut where a cell or row begins, so that none is counted in halves.
-        cut = max(text.rfind(b"<c"), text.rfind(b"<row"))
+        cut = max(text.rfind(b"<c"), text.rfind(b"<row"), 0)
         if len(text) - cut > _LONGEST_CELL:
-            cut = text.rfind(b"<")
-        self._rest = text[cut:] if cut >= 0 else b""
-        self._count(text[:cut] if cut >= 0 else text)
+            cut = max(text.rfind(b"<"), 0)
+        self._rest = text[cut:]
+        if len(self._rest) > _LONGEST_TEXT:
+            raise unreadable()
+        self._count(text[:cut])
 
     def close(self) -> None:
         if self._in_data:
@@ -181,13 +228,35 @@ class _Sheet:
 
     def _count(self, text: bytes) -> None:
         cells, rows = _CELL.findall(text), _ROW.findall(text)
-        marks = b" ".join(cells + rows)
-        if _ODD_PLACE.search(marks):
+        cell_marks, row_marks = b" ".join(cells), b" ".join(rows)
+        if _ODD_PLACE.search(cell_marks) or _ODD_PLACE.search(row_marks):
             raise unreadable()
-        places = b" ".join(_PLACE.findall(marks))
-        columns = {name for name in places.translate(None, _NO_DIGITS).split() if name}
-        numbers = map(int, places.translate(None, _NO_LETTERS).split())
-        self.columns = max(self.columns, max(map(_column_number, columns), default=0))
-        self.rows = max(self.rows, max(numbers, default=0))
-        self._count_unplaced(text, len(cells) + len(rows) - len(_PLACE.findall(marks)))
-        self._count_shared(text, len(_SHARES.findall(b" ".join(cells))))
+        cell_places, row_places = _PLACE.findall(cell_marks), _PLACE.findall(row_marks)
+        places = b" ".join(cell_places + row_places)
+        columns = map(_column_number, set(places.translate(None, _NOT_LETTERS).split()))
+        numbers = map(int, places.translate(None, _LETTERS).split())
+        self._last_column = max(self._last_column, *columns, 0)
+        self._last_row = max(self._last_row, max(numbers, default=0))
+        self._rows_without += max(0, len(rows) - len(row_places))
+        if len(cell_places) < len(cells):
+            self._count_widths(text)
+        self.errors += len(_ERRORS.findall(cell_marks))
+        self._count_shared(text, len(_SHARES.findall(cell_marks)))
+
+    def _count_widths(self, text: bytes) -> None:
+        for number, part in enumerate(_ROW_BEGINS.split(text)):
+            self._width = len(_CELL.findall(part)) + (self._width if number == 0 else 0)
+            self._widest_without = max(self._widest_without, self._width)
+
+    def _count_shared(self, text: bytes, cells: int) -> None:
+        """A cell that is not understood counts as the longest text there is."""
+        known = [int(index) for index in _SHARED.findall(text)]
+        self.shared += sum(self._lengths[index] for index in known if index < len(self._lengths))
+        self.shared += max(0, cells - len(known)) * self._longest
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 0x40
+    return number

@@ -63,7 +63,7 @@ def torn(what: str) -> TornDrop:
 
 def too_many_rows(limits: Limits, where: str) -> DropError:
     return DropError(
-        f"{where} begins row {limits.max_rows + 1:,}, and the limit is {limits.max_rows:,} rows a file.",
+        f"{where} begins row {limits.max_rows + 1:,}, and the limit is {limits.max_rows:,}.",
         "Split the file into smaller ones.",
         code="too_many_rows",
     )

@@ -37,7 +37,7 @@ _GARBAGE = re.compile("[\0\x80-\x9f\ufffd]")
 # UTF-8 that was once read as cp1252 and saved again: "cafÃ©" for "café".
 _TAIL = re.escape(bytes(range(0x80, 0xC0)).decode("cp1252", "ignore"))
 _TWICE = re.compile(rf"(?<![A-ZÀ-Þ])(?:[ÃÂ][{_TAIL}]|â€[{_TAIL}])")
-_RESAVE = 'Save it again as UTF-8 (in Excel: Save As, "CSV UTF-8") and drop it again.'
+_RESAVE = 'as UTF-8 (in Excel: Save As, "CSV UTF-8") and drop it again.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +134,11 @@ def open_text(stream: BinaryIO) -> Text:
 
 
 def _evident_utf16(head: bytes) -> str:
-    """UTF-16 without a mark: in ASCII letters every second byte is zero, always on the same side."""
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if odd > 10 * even:
+    """UTF-16 without a mark, where it begins with ASCII letters: every second byte is zero."""
+    zeros = [byte == 0 for byte in head[:4]]
+    if zeros == [False, True, False, True]:
         return "utf-16-le"
-    return "utf-16-be" if even > 10 * odd else ""
+    return "utf-16-be" if zeros == [True, False, True, False] else ""
 
 
 def _declared(text: Text) -> Text:
@@ -179,7 +179,7 @@ def _not_in(encoding: str, stream: BinaryIO, offset: int) -> DropError:
     found = f": 0x{byte[0]:02X}" if byte else ""
     return DropError(
         f"The text is not {encoding} at byte {offset + 1:,} (line {_line_of(stream, offset):,}{found}), and which other encoding it is in is not beyond doubt.",
-        _RESAVE,
+        f"Save it again {_RESAVE}",
         code="unknown_encoding",
     )
 
@@ -212,7 +212,7 @@ def _refuse_garbage(text: Text, chunk: str, begin: int) -> None:
         what = f"There is a zero byte at {where}: this is not a text file."
     else:
         what = f"The text was damaged when it was saved: at {where} stands U+{ord(found[0]):04X} where a letter was."
-    raise DropError(what, "Save the original " + _RESAVE[5:], code="garbled")
+    raise DropError(what, f"Save the original {_RESAVE}", code="garbled")
 
 
 def _find_twice(chunk: str) -> str:

@@ -8,7 +8,7 @@ from watcher.core.errors import DropError
 from watcher.core.jobs import Problem
 from watcher.core.parsing.drop import Limits, Parsed, torn
 from watcher.core.parsing.encoding import Lines, Text
-from watcher.core.parsing.json_text import decode, spot_at
+from watcher.core.parsing.json_value import Spot, decode
 from watcher.core.parsing.records import Element, rows_of
 
 
@@ -34,7 +34,7 @@ def _elements(text: Text, limits: Limits) -> Iterator[Element]:
 def _element(line: str, number: int, limits: Limits) -> Element:
     record = line.strip(" \t\r\n")
     try:
-        value = decode(record, limits, spot=spot_at(number), depth=0)
+        value = decode(record, limits, spot=Spot(line=number), depth=0)
     except DropError as error:
         if error.code == "bad_json" and not line.endswith(("\n", "\r")):
             raise torn(f"The last line ({number:,}) is not a whole object.") from error

@@ -120,7 +120,8 @@ def _single_byte(lines: Sequence[bytes], text: bytes) -> str | None:
     decoded = text.decode(best, "replace")
     if any(text.decode(rival, "replace") != decoded for rival in rivals):
         return None
-    mixed = any(max(line) > line[0] + _MIXED for line in zip(scores[best], *scores.values()))
+    by_line = zip(scores[best], *scores.values(), strict=True)
+    mixed = any(max(line) > line[0] + _MIXED for line in by_line)
     odd = len(_ODD.findall(decoded)) * 33 > len(_ACCENTED.findall(text))
     plausible = totals[best] > _PLAUSIBLE * sum(map(len, _WORD.findall(text)))
     return best if plausible and not odd and not mixed else None

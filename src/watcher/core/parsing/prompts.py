@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from io import StringIO
 
-from watcher.core.errors import DropError
+from watcher.core.errors import DropError, TornDrop
 from watcher.core.jobs import Json, SourceRow
 from watcher.core.parsing import yaml_text
 from watcher.core.parsing.drop import (
@@ -97,11 +97,18 @@ def _split(text: str) -> tuple[str, str]:
 def _fields(front: str, limits: Limits) -> Mapping[str, Json]:
     if not front.strip():
         return {}
-    elements = list(yaml_text.walk([front], limits, skim=False, line=2))
+    try:
+        elements = list(yaml_text.walk([front], limits, skim=False, line=2))
+    except TornDrop as error:  # no: the line that closes it is there
+        raise _bad_front_matter() from error
     if any(element.kind != "member" for element in elements):
-        raise DropError(
-            "The front matter is not a list of fields.",
-            "Write one field a line between the --- lines, for example: size: 1024x1024",
-            code="bad_front_matter",
-        )
+        raise _bad_front_matter()
     return {element.key: element.value for element in elements}
+
+
+def _bad_front_matter() -> DropError:
+    return DropError(
+        "The front matter is not a list of fields.",
+        "Write one field a line between the --- lines, for example: size: 1024x1024",
+        code="bad_front_matter",
+    )

@@ -43,7 +43,7 @@ def read_records(walk: Walk, text: Text, limits: Limits) -> Parsed:
     """A list of rows, or one row, or `{"defaults": {…}, "rows": […]}` in any order."""
     columns: list[str] = []
     members = _outline(walk(text.chunks(), limits, skim=True), limits)
-    if members is not None and "rows" not in members:
+    if members and members.keys().isdisjoint(("rows", "defaults")):
         elements: Iterator[Element] = iter([Element(kind="row", line=1, value=members)])
         members = {}
     else:
@@ -58,9 +58,7 @@ def read_records(walk: Walk, text: Text, limits: Limits) -> Parsed:
     )
 
 
-def rows_of(
-    elements: Iterable[Element], columns: list[str], limits: Limits
-) -> Iterator[SourceRow]:
+def rows_of(elements: Iterable[Element], columns: list[str], limits: Limits) -> Iterator[SourceRow]:
     """Rows aligned to `columns`, which grows by every name that was not met before."""
     places: dict[str, int] = {}
     number = 0
@@ -104,7 +102,7 @@ def _defaults(members: Mapping[str, Json]) -> Mapping[str, Json]:
             'Only "defaults" may stand there; values for all rows go into it.',
             code="unknown_key",
         )
-    if members and not isinstance(members["rows"], list):
+    if not isinstance(members.get("rows", []), list):
         raise DropError('"rows" is not a list.', 'Write "rows": [ … ].', code="bad_rows")
     defaults = members.get("defaults") or {}
     if not isinstance(defaults, Mapping):

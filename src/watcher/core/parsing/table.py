@@ -113,6 +113,7 @@ class _Table:
     def rows(self, columns: Sequence[str]) -> Iterator[SourceRow]:
         lines, limits, width = self._lines, self._limits, len(columns)
         number = 0
+        problem: Problem | None
         while True:
             lines.spent = 0
             first = lines.number + 1
@@ -135,9 +136,7 @@ class _Table:
                 cells, problem = self._fold(cells, width, first)
             yield SourceRow(number=number, values=tuple(cells), problem=problem)
 
-    def _fold(
-        self, cells: list[str], width: int, line: int
-    ) -> tuple[list[str], Problem | None]:
+    def _fold(self, cells: list[str], width: int, line: int) -> tuple[list[str], Problem | None]:
         """Cells beyond the header: dropped where empty, else kept in the last column, and told."""
         found = _width(cells)
         if found <= width:

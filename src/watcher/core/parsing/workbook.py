@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
@@ -15,7 +15,7 @@ from python_calamine import (
 )
 
 from watcher.core.errors import DropError
-from watcher.core.jobs import Json, Problem, SourceRow
+from watcher.core.jobs import Json, SourceRow
 from watcher.core.parsing.archive import check_workbook, unreadable
 from watcher.core.parsing.drop import (
     Limits,
@@ -25,19 +25,13 @@ from watcher.core.parsing.drop import (
     too_many_rows,
 )
 
-_Cell: TypeAlias = (
-    "int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta"
-)
+_Cell: TypeAlias = "int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta"
 _MAX_EXACT = 2**53  # beyond this not every whole number is a float
-# What Excel shows where a formula has no result.
-_ERRORS = frozenset(
-    ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
-)
 
 
 def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed:
     """Open a workbook, after it has been checked to unfold to no more than the limits."""
-    check_workbook(stream, limits)
+    notes = check_workbook(stream, limits)
     stream.seek(0)
     rows = _sheet_rows(stream, sheet)
     line, header = next(((line, row) for line, row in rows if _width(row)), (0, []))
@@ -47,7 +41,7 @@ def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed
         raise too_many_columns(limits, f"Row {line:,} of the sheet", len(header))
     # Not stripped: a sheet is as wide as its widest row, and a comment beside the table is no fault.
     columns = [str(_plain(cell)) for cell in header]
-    return Parsed(columns=columns, rows=_source_rows(rows, limits), encoding="", delimiter="")
+    return Parsed(columns=columns, rows=_source_rows(rows, limits), encoding="", notes=notes)
 
 
 def _sheet_rows(stream: BinaryIO, name: str | None) -> Iterator[tuple[int, list[_Cell]]]:
@@ -75,7 +69,9 @@ def _choose(book: CalamineWorkbook, name: str | None) -> str:
             return name
         names = ", ".join(f'"{known}"' for known in book.sheet_names)
         raise DropError(
-            f'There is no sheet "{name}" in this workbook.', f"It has: {names}.", code="no_such_sheet"
+            f'There is no sheet "{name}" in this workbook.',
+            f"It has: {names}.",
+            code="no_such_sheet",
         )
     for sheet in book.sheets_metadata:
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible:
@@ -83,9 +79,7 @@ def _choose(book: CalamineWorkbook, name: str | None) -> str:
     raise DropError("There is no visible sheet in this workbook.", "Add one.", code="no_such_sheet")
 
 
-def _source_rows(
-    rows: Iterator[tuple[int, list[_Cell]]], limits: Limits
-) -> Iterator[SourceRow]:
+def _source_rows(rows: Iterator[tuple[int, list[_Cell]]], limits: Limits) -> Iterator[SourceRow]:
     number = 0
     for line, cells in rows:
         if not (width := _width(cells)):
@@ -96,7 +90,7 @@ def _source_rows(
         values = tuple(map(_plain, cells[:width]))
         if any(isinstance(cell, str) and len(cell) > limits.max_cell_chars for cell in values):
             raise cell_too_long(limits, f"Row {line:,} of the sheet")
-        yield SourceRow(number=number, values=values, problem=_formula_error(values, line))
+        yield SourceRow(number=number, values=values)
 
 
 def _width(cells: Sequence[_Cell]) -> int:
@@ -112,18 +106,7 @@ def _plain(cell: _Cell) -> Json:
             return cell
         case float():
             return int(cell) if cell.is_integer() and abs(cell) < _MAX_EXACT else cell
-        case datetime.timedelta():
+        case dt.timedelta():
             return str(cell)
         case _:
             return cell.isoformat()
-
-
-def _formula_error(values: Sequence[Json], line: int) -> Problem | None:
-    for value in values:
-        if value in _ERRORS:
-            return Problem(
-                code="formula_error",
-                what=f"Row {line:,} of the sheet shows {value}: a formula in it has no result.",
-                hint="Correct the formula, or write the value itself.",
-            )
-    return None

@@ -21,9 +21,9 @@ _STRING_TAG = "tag:yaml.org,2002:str"
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _FRACTION = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
 _WORDS: dict[str, Json] = {"": None, "~": None}
-_WORDS |= {form: None for form in ("null", "Null", "NULL")}
-_WORDS |= {form: True for form in ("true", "True", "TRUE")}
-_WORDS |= {form: False for form in ("false", "False", "FALSE")}
+_WORDS |= dict.fromkeys(("null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
+_WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
 _UNFIT = re.compile("[\0\x80-\x9f\ufffd\ud800-\udfff]")
 
 
@@ -92,7 +92,8 @@ class _Events:
             raise self.refusal("a control character stands here or soon after") from error
         except StopIteration:
             return yaml.StreamEndEvent()
-        self._move(event.start_mark)
+        if mark := event.start_mark:
+            self._move(mark.line, mark.column)
         if isinstance(event, yaml.NodeEvent):
             self._check(event)
         return event
@@ -103,7 +104,7 @@ class _Events:
             return _scalar(event)
         if depth >= self._limits.max_depth:
             raise self.refusal(
-                f"objects and lists are nested more than {self._limits.max_depth} deep, which is the limit",
+                "too many objects and lists are nested in each other here",
                 "Write rows as flat objects.",
                 code="too_deep",
             )
@@ -139,7 +140,7 @@ class _Events:
         if tag is not None and tag != _STRING_TAG:
             raise self.refusal("types of your own (!) are not taken", "Write the value without it.")
         text = event.value if isinstance(event, yaml.ScalarEvent) else ""
-        if not text.isascii() and (found := _UNFIT.search(text)) or (found := _UNFIT.search(text)):
+        if found := _UNFIT.search(text):
             raise self.refusal(
                 f"this text holds U+{ord(found[0]):04X}, which is no letter",
                 "Write the text out again, saved as UTF-8.",
@@ -151,13 +152,14 @@ class _Events:
 
     def _unreadable(self, error: yaml.MarkedYAMLError) -> DropError:
         if mark := error.problem_mark or error.context_mark:
-            self._move(mark)
+            self._move(mark.line, mark.column)
             if self._source.ended and mark.index >= self._source.length:
-                return torn(f"The file ends at line {self.line:,} in the middle of a value.")
+                return torn("The file ends in the middle of a value.")
         return self.refusal(f"this cannot be read as YAML ({error.problem or error.context})")
 
-    def _move(self, mark: yaml.Mark) -> None:
-        self.line, self._column = mark.line + self._first_line, mark.column + 1
+    def _move(self, line: int, column: int) -> None:
+        """Places of the parser count from 0."""
+        self.line, self._column = line + self._first_line, column + 1
 
 
 class _Source:
@@ -182,7 +184,7 @@ class _Source:
 
 def _scalar(event: yaml.ScalarEvent) -> Json:
     text = str(event.value)
-    if event.style is not None or event.tag is not None:
+    if not event.implicit[0]:  # quoted, or said to be text
         return text
     if text in _WORDS:
         return _WORDS[text]

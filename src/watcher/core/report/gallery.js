@@ -55,7 +55,7 @@
     for (const section of all("section")) section.hidden = !one(".card:not([hidden])", section) && !(count === 0 && section.classList.contains("all"));
     one(".nothing").hidden = count > 0 || cards.length === 0;
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.state === state));
-    found.textContent = count === cards.length ? "" : `${count} of ${cards.length} rows`;
+    found.textContent = count === cards.length ? "" : `${count.toLocaleString("en")} of ${cards.length.toLocaleString("en")} rows`;
   };
   const changed = () => {
     keep("q", tools.q.value);

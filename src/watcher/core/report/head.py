@@ -15,6 +15,8 @@ from watcher.core.results import JobResult
 _LONG = 1000  # characters
 _REFRESH = 5  # seconds; a page of 5,000 rows less often, since it is larger than what a share likes
 _ROWS_A_SECOND = 250
+_MEND = "Correct them in failed.csv, beside this page, and drop that file into the inbox: only those rows run again."
+_MEND_LATER = "When the job is done, failed.csv will hold them: correct them there and drop that file into the inbox."
 _HEADLINES = {
     JobState.RUNNING: "Running",
     JobState.DONE: "Done",
@@ -55,6 +57,7 @@ class Head:
     states: list[tuple[RowState, int]]
     troubles: int
     troubles_title: str
+    mend: str
     left_out: str
     href: str
     pictures: str
@@ -80,7 +83,8 @@ def head(job: JobResult, now: float, most: int) -> Head:
         bar_width=max(job.rows, 1),
         banners=_banners(job),
         figures=list(_figures(job, now)),
-        files=_files(troubles),
+        files=_files(troubles, over=not running),
+        mend=_MEND_LATER if running else _MEND,
         states=[(state, job.counts[state]) for state in _BAR if job.counts.get(state)],
         troubles=troubles,
         troubles_title=f"{counted(troubles, 'row')} need{'s' if troubles == 1 else ''} you",
@@ -117,7 +121,8 @@ def _banners(job: JobResult) -> list[tuple[str, str]]:
 
 def _figures(job: JobResult, now: float) -> Iterator[tuple[str, str, str]]:
     yield "Pictures", f"{job.pictures:,}", ""
-    yield "Cost", dollars(job.cost_usd) or "unknown", ", ".join(_cost_remarks(job))
+    cost = dollars(job.cost_usd) or ("unknown" if job.attempts else "nothing yet")
+    yield "Cost", cost, ", ".join(_cost_remarks(job))
     over = job.ended_at
     yield ("Time" if over else "Time so far"), lasted(max(0, (over or now) - job.created_at)), ""
 
@@ -131,8 +136,9 @@ def _cost_remarks(job: JobResult) -> Iterator[str]:
         yield f"and {counted(job.possibly_charged, 'call')} possibly charged without a result"
 
 
-def _files(troubles: int) -> list[tuple[str, str]]:
-    failed = [("failed.csv", "what to correct")] if troubles else []
+def _files(troubles: int, *, over: bool) -> list[tuple[str, str]]:
+    """Those that are there: failed.csv is written once no row can be added to it."""
+    failed = [("failed.csv", "what to correct")] if troubles and over else []
     return [("results.csv", "every row, for a spreadsheet"), *failed, ("job.json", "the summary")]
 
 

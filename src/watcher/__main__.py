@@ -1,0 +1,5 @@
+"""`python -m watcher` is `image-watcher`."""
+
+from watcher.cli import main
+
+main()

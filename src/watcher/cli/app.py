@@ -1,0 +1,227 @@
+"""The commands and their pages. What they do stands in the modules beside this one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher import __version__
+from watcher.cli.common import Config, key_of, load_settings, open_ledger, start_logging
+from watcher.cli.words import Exit, in_words, say
+from watcher.core.jobs import JobState
+
+app = typer.Typer(
+    name="image-watcher",
+    help="Files dropped into a folder become pictures.\n\nDrop a CSV, JSON or prompt file into an inbox; find the pictures, the rows and what happened in the outbox.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def main() -> None:
+    with in_words():
+        app()
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer's callback
+    if asked:
+        typer.echo(f"image-watcher {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    return
+
+
+@app.command()
+def run(
+    config: Config = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take what lies in the inboxes, finish it, and end.")
+    ] = False,
+) -> None:
+    """Watch the inboxes and work what is dropped, until stopped.
+
+    SIGTERM or Ctrl-C: no new calls, those in flight finish, results are written, exit code 0.
+    A second one ends at once. SIGHUP, or a changed settings file: what can change is taken over.
+
+    Exit codes: 0 ended as asked; 1 with --once, when not every job is over; 74 the state folder
+    cannot be used; 75 another daemon works with it; 78 the settings cannot be used.
+    """
+    from watcher.daemon import Service  # noqa: PLC0415 - other commands need no rooms
+    from watcher.logs import register_secret  # noqa: PLC0415
+
+    loaded = load_settings(config)
+    log = start_logging(loaded.settings)
+    service = Service(loaded, environ=os.environ, log=log, on_key=register_secret)
+    if not once:
+        asyncio.run(service.run())
+    elif not asyncio.run(service.run_once()):
+        say("Not every job is over; `image-watcher status` says why.")
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+
+
+@app.command()
+def check(
+    config: Config = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the API.")] = False,
+) -> None:
+    """Look at everything that must be right before the first drop: settings, folders, key, API, models.
+
+    Each finding is one line: ok, NOT (with what to do), or ? where it could not be told.
+    Exit code 1 when something is NOT right.
+    """
+    from watcher.cli.check import check as look  # noqa: PLC0415
+
+    loaded = load_settings(config)
+    typer.echo(f"ok   settings: {loaded.file or 'defaults and environment'}")
+    good = True
+    for finding in look(loaded.settings, key_of(loaded.settings), offline=offline):
+        mark = {True: "ok  ", False: "NOT ", None: "?   "}[finding.ok]
+        typer.echo(f"{mark} {finding.what}")
+        good = good and finding.ok is not False
+    if not good:
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+
+
+@app.command()
+def config(config: Config = None) -> None:
+    """Print the settings in force, secrets masked, and who said each value."""
+    from watcher.settings import effective_yaml  # noqa: PLC0415
+
+    typer.echo(effective_yaml(load_settings(config)), nl=False)
+
+
+@app.command()
+def status(
+    config: Config = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep it fresh, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the daemon, its inboxes, what is paused and why, and the newest jobs."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from watcher.cli import status as page  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    with open_ledger(settings) as ledger:
+        if as_json:
+            typer.echo(json.dumps(page.as_json(settings, ledger), indent=2))
+        elif watch:
+            page.watch(settings, ledger, Console())
+        else:
+            Console().print(page.page(settings, ledger, time.time()))
+
+
+@app.command()
+def process(
+    files: Annotated[list[Path], typer.Argument(help="The files to drop.", show_default=False)],
+    config: Config = None,
+    inbox: Annotated[
+        str | None, typer.Option("--inbox", help="The inbox, where there are several.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop files and wait for their pictures, with a progress bar.
+
+    Works with the running daemon, or without one. The files are copied; yours stay where they are.
+
+    Exit code 0 when all rows of all files are done, else 1.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from watcher.cli import process as one  # noqa: PLC0415
+    from watcher.core.report import job_json  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    log = start_logging(
+        settings.model_copy(update={"logs": settings.logs.model_copy(update={"level": "error"})})
+    )
+    name, chosen = one.choose_inbox(settings, inbox)
+    console = Console(stderr=True)
+    jobs = one.process_files(settings, key_of(settings), name, files, log=log, console=console)
+    for job in jobs:
+        if as_json:
+            typer.echo(json.dumps(job_json(job, version=__version__)))
+        else:
+            typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
+    if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option("--port", help="Where it listens; 0: any free port.")] = 8999,
+    latency: Annotated[
+        str, typer.Option("--latency", help="Seconds a call takes: 0.5, or 0.2-1.5.")
+    ] = "0",
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="Misbehave, see below; may be repeated.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="The one key that it takes; without it any key will do."),
+    ] = None,
+    images_per_minute: Annotated[
+        int | None, typer.Option("--images-per-minute", help="Answer 429 beyond this rate.")
+    ] = None,
+    picture_bytes: Annotated[
+        int | None, typer.Option("--picture-bytes", help="Make pictures of about this many bytes.")
+    ] = None,
+) -> None:
+    """A local image API for trying out: draws real pictures, costs nothing, misbehaves when told to.
+
+    Point image-watcher at it with WATCHER_API__BASE_URL. It listens on this machine only.
+    GET /sandbox/stats tells what was called and what would have been paid.
+    """
+    from watcher.sandbox import SandboxOptions, parse_fault, parse_latency, serve  # noqa: PLC0415
+
+    options = SandboxOptions(
+        port=port,
+        latency=parse_latency(latency),
+        faults=tuple(map(parse_fault, fault or ())),
+        key=key,
+        images_per_minute=images_per_minute,
+        picture_bytes=picture_bytes,
+    )
+    serve(options, _say_ready)
+
+
+def _say_ready(base_url: str) -> None:
+    sys.stdout.write(f"{base_url}\n")
+    sys.stdout.flush()
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where the demo's inbox, outbox and state go.")
+    ] = Path("demo"),
+    examples: Annotated[
+        Path, typer.Option("--examples", help="The files that are dropped.")
+    ] = Path("config/examples"),
+) -> None:
+    """Try it out: start the sandbox and the daemon, drop the examples, show what comes of it.
+
+    Needs no key and no network, and costs nothing.
+    """
+    from watcher.cli.demo import play  # noqa: PLC0415
+
+    if not play(folder, examples):
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)

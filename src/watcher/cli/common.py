@@ -1,0 +1,65 @@
+"""What every command needs: its settings, its logs, its key, the ledger beside the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from watcher.core.errors import LedgerError
+from watcher.core.log import Log
+from watcher.ledger import Ledger
+from watcher.logs import configure, get_logger, register_secret
+from watcher.settings import Loaded, Settings, find_key, load
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The settings file. Without it: WATCHER_CONFIG, ./config/watcher.yaml, /etc/image-watcher/watcher.yaml.",
+        show_default=False,
+    ),
+]
+
+
+def load_settings(config: Path | None) -> Loaded:
+    """The settings in force here and now. Raises SettingsError."""
+    return load(config, os.environ, Path.cwd())
+
+
+def start_logging(settings: Settings, stream: TextIO = sys.stderr) -> Log:
+    configure(
+        level=settings.logs.level,
+        format=settings.logs.format,
+        stream=stream,
+        is_tty=stream.isatty(),
+    )
+    return get_logger()
+
+
+def key_of(settings: Settings) -> str:
+    """The API's key, never to be shown; "" when there is none. Raises SettingsError."""
+    key = find_key(settings, os.environ)[0].get_secret_value()
+    if key:
+        register_secret(key)
+    return key
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, for reading beside a running daemon. Raises LedgerError where there is none yet."""
+    if not (settings.state_dir / "ledger.sqlite3").exists():
+        raise LedgerError(
+            f"There is no ledger in {settings.state_dir} yet.",
+            "Start the daemon first (image-watcher run), or name the right settings with --config.",
+        )
+    ledger = Ledger(settings.state_dir)
+    try:
+        yield ledger
+    finally:
+        ledger.close()

@@ -1,0 +1,126 @@
+"""`image-watcher process FILE…`: one file now, with a progress bar, by the same way as every drop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from watcher.core.errors import DropError, SettingsError
+from watcher.core.jobs import JobState
+from watcher.core.log import Log
+from watcher.core.results import JobResult
+from watcher.daemon import Daemon, is_running
+from watcher.ledger import Ledger
+from watcher.settings import Inbox, Settings
+
+_LOOK = 0.2  # seconds between two looks at the ledger
+
+
+def choose_inbox(settings: Settings, name: str | None) -> tuple[str, Inbox]:
+    """The inbox of that name, or the only one. Raises SettingsError."""
+    names = list(settings.inboxes)
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name not in settings.inboxes:
+        asked = "Which inbox?" if name is None else f"There is no inbox {name}."
+        raise SettingsError(asked, f"Name one with --inbox: {', '.join(names)}.")
+    return name, settings.inboxes[name]
+
+
+def drop(file: Path, inbox: Path) -> Path:
+    """Copy a file into an inbox under a name of its own; it appears there whole. Raises DropError."""
+    if not file.is_file():
+        raise DropError(f"{file} is no file.", "Name a file that is there.")
+    inbox.mkdir(parents=True, exist_ok=True)
+    part = inbox / f".{file.name}.{os.getpid()}.part"
+    shutil.copyfile(file, part)
+    for target in _names(file, inbox):
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            continue
+        part.unlink()
+        return target
+    raise AssertionError
+
+
+def _names(file: Path, inbox: Path) -> Iterator[Path]:
+    yield inbox / file.name
+    number = 2
+    while True:
+        yield inbox / f"{file.stem} ({number}){file.suffix}"
+        number += 1
+
+
+def process_files(
+    settings: Settings, key: str, inbox: str, files: list[Path], *, log: Log, console: Console
+) -> list[JobResult]:
+    """Drop files and wait until their jobs are over, with the running daemon or without one."""
+    folder = settings.inboxes[inbox].path
+    started = time.time()
+    dropped = [drop(file, folder) for file in files]
+    if is_running(settings.state_dir):
+        ledger = Ledger(settings.state_dir)
+        try:
+            return _follow(ledger, inbox, dropped, started, console)
+        finally:
+            ledger.close()
+    return asyncio.run(_alone(settings, key, inbox, dropped, started, log, console))
+
+
+async def _alone(
+    settings: Settings, key: str, inbox: str, dropped: list[Path], started: float, log: Log,
+    console: Console,
+) -> list[JobResult]:  # fmt: skip
+    daemon = Daemon(settings, key, log=log)
+    running = asyncio.create_task(daemon.run(watch=False))
+    serving = daemon.serving[inbox]
+    await asyncio.to_thread(serving.look_until_settled, lambda: time.sleep(_LOOK))
+    following = asyncio.to_thread(_follow, daemon.ledger, inbox, dropped, started, console, daemon)
+    try:
+        return await following
+    finally:
+        daemon.stop()
+        await running
+
+
+def _follow(
+    ledger: Ledger, inbox: str, dropped: list[Path], started: float, console: Console,
+    daemon: Daemon | None = None,
+) -> list[JobResult]:  # fmt: skip
+    """Show how the jobs of these drops get on; returns them when all are over, or nothing moves."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"), console=console,
+    ) as progress:  # fmt: skip
+        bars = {path: progress.add_task(path.name, total=None, note="") for path in dropped}
+        while True:
+            jobs = {
+                path: ledger.views.job_of_drop(inbox, os.fsencode(path.name), started)
+                for path in dropped
+            }
+            for path, job in jobs.items():
+                if job:
+                    progress.update(
+                        bars[path], total=job.rows, completed=job.ended, note=_note(job)
+                    )
+            found = [job for job in jobs.values() if job]
+            over = len(found) == len(dropped) and all(map(_is_over, found))
+            if over or (daemon and daemon.paused()):
+                return found
+            time.sleep(_LOOK)
+
+
+def _is_over(job: JobResult) -> bool:
+    return job.state is not JobState.RUNNING and job.published_at is not None
+
+
+def _note(job: JobResult) -> str:
+    return job.problem.what if job.problem else job.paused

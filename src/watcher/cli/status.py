@@ -1,0 +1,119 @@
+"""`image-watcher status`: what runs, what waits and why, where results are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from watcher.core.jobs import JobState, RowState
+from watcher.core.results import JobResult
+from watcher.daemon import is_running, read_about
+from watcher.ledger import HaltedLane, Ledger
+from watcher.settings import Settings
+
+_MOST_JOBS = 20
+_EVERY = 1.0  # seconds between two looks of --watch
+_COLOURS = {
+    JobState.RUNNING: "cyan",
+    JobState.DONE: "green",
+    JobState.PARTIAL: "yellow",
+    JobState.FAILED: "red",
+    JobState.CANCELLED: "dim",
+}
+
+
+def as_json(settings: Settings, ledger: Ledger) -> dict[str, object]:
+    """The same as the page, for programs."""
+    return {
+        "running": is_running(settings.state_dir),
+        "daemon": read_about(settings.state_dir),
+        "lanes": [
+            {"lane": lane.key, "state": "halted", "code": lane.problem.code,
+             "what": lane.problem.what, "hint": lane.problem.hint, "since": lane.since,
+             "probe_at": lane.probe_at}
+            for lane in ledger.lanes.halted()
+        ],
+        "jobs": [_job_json(job) for job in ledger.views.jobs(most=_MOST_JOBS)],
+    }  # fmt: skip
+
+
+def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
+    """The status as a person reads it."""
+    jobs = ledger.views.jobs(most=_MOST_JOBS)
+    parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
+    parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
+    parts.append(_jobs(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
+    return Group(*parts)
+
+
+def watch(settings: Settings, ledger: Ledger, console: Console) -> None:
+    """The page, fresh every second, until interrupted."""
+    with Live(page(settings, ledger, time.time()), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(_EVERY)
+            live.update(page(settings, ledger, time.time()), refresh=True)
+
+
+def _daemon(settings: Settings) -> Text:
+    if is_running(settings.state_dir):
+        in_flight = read_about(settings.state_dir).get("in_flight", 0)
+        return Text(f"The daemon is running; {in_flight} calls in flight.", style="green")
+    return Text("The daemon is not running. Start it with: image-watcher run", style="yellow")
+
+
+def _inboxes(settings: Settings) -> RenderableType:
+    told = read_about(settings.state_dir).get("inboxes", {})
+    running = is_running(settings.state_dir)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, inbox in settings.inboxes.items():
+        state = told.get(name, {}) if running else {}
+        words = " ".join(str(state.get(key) or "") for key in ("state", "mode")).strip()
+        table.add_row(Text(f"inbox {name}"), Text(str(inbox.path)), Text(words))
+        if state.get("what"):
+            table.add_row("", Text(f"{state['what']} {state.get('hint', '')}", style="yellow"), "")
+    return table
+
+
+def _lane(lane: HaltedLane, now: float) -> Text:
+    wait = max(0, round(lane.probe_at - now))
+    words = f"Paused: {lane.problem.what} {lane.problem.hint} Tried again in {wait} s. ({lane.key})"
+    return Text(words, style="yellow")
+
+
+def _jobs(jobs: Sequence[JobResult]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("job", "drop", "state", "rows", "failed", "cost", "results"):
+        table.add_column(
+            heading, justify="right" if heading in ("rows", "failed", "cost") else "left"
+        )
+    for job in jobs:
+        cost = "" if job.cost_usd is None else f"${job.cost_usd:.2f}"
+        table.add_row(
+            job.id,
+            Text(job.name),
+            Text(job.state, style=_COLOURS[job.state]),
+            f"{job.ended}/{job.rows}",
+            str(job.counts.get(RowState.FAILED, 0) or ""),
+            cost,
+            Text(job.problem.what if job.problem else job.folder),
+        )
+    return table
+
+
+def _job_json(job: JobResult) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "inbox": job.inbox,
+        "name": job.name,
+        "state": job.state,
+        "folder": job.folder,
+        "rows": job.rows,
+        "counts": {state.value: job.counts.get(state, 0) for state in RowState},
+        "cost_usd": None if job.cost_usd is None else float(job.cost_usd),
+        "problem": job.problem.what if job.problem else None,
+    }

@@ -1,0 +1,129 @@
+"""Settings → what each room wants to know. Nothing here opens or starts anything but the HTTP client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from watcher.api import Endpoint, ImageApi, RetryRules
+from watcher.core.jobs import Json, Operation
+from watcher.core.parsing import KINDS, Limits
+from watcher.core.planning import RowRules
+from watcher.core.policy import Patience
+from watcher.core.profiles import load_profiles
+from watcher.core.templates import Template
+from watcher.inbox import InboxFolder
+from watcher.intake import InboxRules
+from watcher.ledger import dump
+from watcher.settings import Api, Inbox, Settings
+from watcher.work import Account
+
+_PRIORITY = {"high": 1, "normal": 2, "low": 3}
+_CALLS_A_CLIENT = 8
+_NOT_ROWS = frozenset({"picture", "zip"})
+
+
+def account(settings: Settings, key: str) -> Account:
+    """The common account. Raises ValueError, in words, for an address or key that cannot be used."""
+    api = settings.api
+    profile = load_profiles()[api.profile]
+    endpoint = Endpoint(
+        base_url=api.base_url,
+        key=key,
+        profile=profile,
+        organization=api.organization,
+        timeouts=api.timeouts.model_dump(),
+    )
+    host = urlsplit(endpoint.base_url).netloc
+    name = f"{host}#{sha256(key.encode()).hexdigest()[:8]}" if key else host
+    clients = -(-settings.limits.concurrency // _CALLS_A_CLIENT)
+    return Account(
+        name=name,
+        api=ImageApi(endpoint, clients=clients),
+        profile=profile,
+        has_key=bool(key) or not profile.needs_key,
+    )
+
+
+def patience(api: Api) -> Patience:
+    return Patience(attempts=api.retry.attempts, ambiguous=api.retry.ambiguous)
+
+
+def retry_rules(api: Api) -> RetryRules:
+    return RetryRules(**api.retry.model_dump())
+
+
+def inbox_folder(name: str, inbox: Inbox) -> InboxFolder:
+    return InboxFolder(
+        name=name,
+        path=inbox.path,
+        extensions=frozenset(ext for ext, kind in KINDS.items() if kind not in _NOT_ROWS),
+        max_file_bytes=int(inbox.max_file_mb * 1_000_000),
+        settle=inbox.settle,
+        poll_interval=inbox.poll_interval,
+        rescan_interval=inbox.rescan_interval,
+        recursive=inbox.recursive,
+        watch=inbox.watch,
+        ignore=inbox.ignore,
+        require_done_marker=inbox.require_done_marker,
+    )
+
+
+def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
+    """What an inbox says about rows; the fingerprint leaves out the day."""
+    inbox, api = settings.inboxes[name], settings.api_for(name)
+    said = _row_settings(inbox, api)
+    rows = RowRules(
+        models={
+            Operation.GENERATE: api.model,
+            Operation.EDIT: api.edit_model,
+            Operation.ANALYZE: api.analyze_model,
+        },
+        profile=load_profiles()[api.profile],
+        today=today,
+        prompt_template=inbox.prompt_template,
+        prompt_prefix=inbox.prompt_prefix,
+        prompt_suffix=inbox.prompt_suffix,
+        aliases=inbox.aliases,
+        defaults=inbox.defaults,
+        coercion=api.coercion,
+        retired_models=api.retired_models,
+        extra_parameters=frozenset(api.extra_parameters),
+        allow_urls=inbox.allow_urls,
+    )
+    return InboxRules(
+        rows=rows,
+        filename=Template(inbox.filename),
+        limits=Limits(max_rows=inbox.max_rows, max_bytes=int(inbox.max_file_mb * 1_000_000)),
+        fingerprint=sha256(dump(said).encode()).hexdigest(),
+        settings=said,
+        priority=_PRIORITY[inbox.priority],
+    )
+
+
+def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
+    """The settings that decide what is asked for: shown in job.json, and equal for equal results."""
+    return {
+        "profile": api.profile,
+        "base_url": api.base_url,
+        "model": api.model,
+        "edit_model": api.edit_model,
+        "analyze_model": api.analyze_model,
+        "retired_models": api.retired_models,
+        "coercion": api.coercion,
+        "extra_parameters": list(api.extra_parameters),
+        "prompt_template": inbox.prompt_template,
+        "prompt_prefix": inbox.prompt_prefix,
+        "prompt_suffix": inbox.prompt_suffix,
+        "aliases": dict(inbox.aliases),
+        "defaults": dict(inbox.defaults),
+        "filename": inbox.filename,
+    }
+
+
+def state_folders(state_dir: Path) -> tuple[Path, Path]:
+    """Where raw replies and snapshots of drops lie."""
+    return state_dir / "replies", state_dir / "blobs"

@@ -1,0 +1,144 @@
+"""The daemon as a process: signals, systemd, a changed file of settings, a key that came later."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import sdnotify
+
+from watcher.core.errors import SettingsError
+from watcher.core.log import Log
+from watcher.daemon.daemon import Daemon
+from watcher.settings import Loaded, changes, find_key, load
+
+_TICK = 2.0  # seconds between two looks at everything that may have changed
+_ONCE_PAUSE = 0.2
+
+
+class Service:
+    """Runs one daemon for as long as the process lives."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        environ: Mapping[str, str],
+        log: Log,
+        on_key: Callable[[str], None],
+    ) -> None:
+        """`on_key` is told of every key before it is used, so that no log ever shows it."""
+        self._loaded = loaded
+        self._environ = environ
+        self._log = log
+        self._on_key = on_key
+        self._notify = sdnotify.SystemdNotifier()
+        self._stops = 0
+        self._changed = _stamp(loaded.file)
+        self._key = self._find_key(loaded)
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; a second one ends at once, and calls in flight count as unknown."""
+        daemon = Daemon(self._loaded.settings, self._key, log=self._log)
+        self._listen(daemon)
+        ticking = asyncio.create_task(self._tick(daemon))
+        self._notify.notify("READY=1")
+        await self._until_over(ticking, daemon.run())
+
+    async def run_once(self) -> bool:
+        """Take what lies in the inboxes, work until nothing more can be done; True: all jobs are over."""
+        daemon = Daemon(self._loaded.settings, self._key, log=self._log)
+        self._listen(daemon)
+        ticking = asyncio.create_task(self._tick(daemon))
+        once = asyncio.create_task(self._take_all(daemon))
+        await self._until_over(ticking, daemon.run(watch=False))
+        return await once
+
+    async def _take_all(self, daemon: Daemon) -> bool:
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(one.look_until_settled, lambda: time.sleep(_ONCE_PAUSE))
+                for one in daemon.serving.values()
+            )
+        )
+        open_jobs = daemon.ledger.views.unpublished
+        while (left := open_jobs()) and not daemon.stopping and not daemon.paused():
+            await asyncio.sleep(_ONCE_PAUSE)
+        daemon.stop()
+        return not left
+
+    async def _until_over(self, ticking: asyncio.Task[None], running: Awaitable[None]) -> None:
+        try:
+            await running
+        finally:
+            ticking.cancel()
+
+    def _listen(self, daemon: Daemon) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, daemon)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, daemon)
+
+    def _stop(self, daemon: Daemon) -> None:
+        self._stops += 1
+        if self._stops > 1:
+            os._exit(1)
+        self._notify.notify("STOPPING=1")
+        daemon.stop()
+
+    async def _tick(self, daemon: Daemon) -> None:
+        """The main loop feeds systemd's watchdog: if it hangs, nobody does."""
+        while True:
+            self._notify.notify("WATCHDOG=1")
+            if _stamp(self._loaded.file) != self._changed:
+                self._reload(daemon)
+            elif (key := self._key_now()) != self._key:
+                self._key = key
+                daemon.reload(self._loaded.settings, key)
+                self._log.info("key.changed")
+            daemon.engine.submit()  # commands beside this process may have changed the ledger
+            await asyncio.to_thread(daemon.tell)
+            await asyncio.sleep(_TICK)
+
+    def _reload(self, daemon: Daemon) -> None:
+        self._changed = _stamp(self._loaded.file)
+        try:
+            fresh = load(self._loaded.file, self._environ, Path.cwd())
+            key = self._find_key(fresh)
+        except SettingsError as error:
+            self._log.warning("settings.refused", what=error.what, what_to_do=error.hint or _KEPT)
+            return
+        found = changes(self._loaded.settings, fresh.settings)
+        for name in found.restart_needed:
+            self._log.warning("settings.kept", key=name, what_to_do="Restart to put it into force.")
+        self._loaded, self._key = fresh, key
+        daemon.reload(fresh.settings, key)
+        self._log.info("settings.reloaded", changed=list(found.reloadable))
+
+    def _find_key(self, loaded: Loaded) -> str:
+        key = find_key(loaded.settings, self._environ)[0].get_secret_value()
+        if key:
+            self._on_key(key)
+        return key
+
+    def _key_now(self) -> str:
+        """The key as it is now; one that cannot be read for a moment is the one we have."""
+        try:
+            return self._find_key(self._loaded)
+        except SettingsError:
+            return self._key
+
+
+_KEPT = "The settings in force are kept; correct the file and reload again."
+
+
+def _stamp(file: Path | None) -> tuple[int, int] | None:
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ino) if found else None

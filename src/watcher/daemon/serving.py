@@ -1,0 +1,159 @@
+"""One inbox as the daemon serves it: its folder, its threads, its intake."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher.core.errors import DiskError, InboxError
+from watcher.core.log import Log
+from watcher.inbox import (
+    Drop,
+    InboxFolder,
+    InboxLock,
+    InboxState,
+    Patrol,
+    Scanner,
+    Waiting,
+    Watch,
+    prepare,
+    write_note,
+)
+from watcher.intake import Intake
+from watcher.ledger import Ledger
+from watcher.outbox import Outbox
+from watcher.publish import Shelf
+from watcher.work import Place
+
+_PICTURE_THREADS = 2
+_UNKNOWN_NOTE = b"_image-watcher"
+
+
+@dataclass(kw_only=True)
+class Serving:
+    """`start` and `stop` are the daemon's; the patrol runs in a thread of its own."""
+
+    folder: InboxFolder
+    outbox: Outbox
+    intake: Intake
+    monotonic: Callable[[], float]
+    ledger: Ledger
+    new_id: Callable[[], str]
+    on_state: Callable[[str, InboxState], None]
+    log: Log
+
+    def __post_init__(self) -> None:
+        self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
+        self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._patrol = self._make_patrol()
+        self._thread = threading.Thread(
+            target=self._run, name=f"inbox-{self.folder.name}", daemon=True
+        )
+
+    @property
+    def place(self) -> Place:
+        return Place(outbox=self.outbox, disk=self._pictures)
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(folder=self.folder, outbox=self.outbox, thread=self._results)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Claim nothing more; what is being taken in is finished."""
+        self._stop.set()
+        self._wake.set()
+
+    def join(self, seconds: float) -> None:
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def close(self) -> None:
+        """The results are out: give the threads back."""
+        self._pictures.shutdown(wait=False, cancel_futures=True)
+        self._results.shutdown(wait=False, cancel_futures=True)
+
+    def look_until_settled(self, pause: Callable[[], None]) -> None:
+        """Take everything that is whole now, or becomes so by itself: `run --once`."""
+        try:
+            while self._patrol.look_once() and not self._stop.is_set():
+                pause()
+        finally:
+            self._patrol.leave()
+
+    def adopt(self) -> None:
+        """Make the inbox ready and take up what a crash left behind, without looking for drops."""
+        self._prepare()
+        self.intake.recover()
+
+    def _run(self) -> None:
+        try:
+            self._patrol.run()
+        except Exception:
+            self.log.exception("inbox.broken", inbox=self.folder.name)
+
+    def _make_patrol(self) -> Patrol:
+        scanner = Scanner(self.folder, clock=self.monotonic)
+        watch = Watch(
+            self.folder,
+            wake=self._wake.set,
+            moved=scanner.hint_moved,
+            clock=self.monotonic,
+            warn=lambda what: self.log.warning("inbox.deaf", inbox=self.folder.name, what=what),
+        )
+        return Patrol(
+            self.folder,
+            scanner=scanner,
+            watch=watch,
+            lock=InboxLock(self.folder),
+            prepare=self._prepare,
+            recover=self.intake.recover,
+            on_ready=self.intake.take,
+            on_waiting=self._waiting,
+            on_unknown=self._unknown,
+            on_state=lambda state: self.on_state(self.folder.name, state),
+            clock=self.monotonic,
+            stop=self._stop,
+            wake=self._wake,
+        )
+
+    def _prepare(self) -> None:
+        """An inbox that is new is made; one that was here before and has lost its marker is away."""
+        known = self.ledger.inboxes.known(self.folder.path)
+        if not known:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        inbox_id = prepare(self.folder, known=known, new_id=self.new_id())
+        if not known:
+            self.ledger.inboxes.remember(self.folder.path, inbox_id)
+
+    def _waiting(self, waiting: Waiting) -> None:
+        try:
+            self.intake.tell_waiting(waiting)
+        except (InboxError, DiskError) as error:
+            self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
+
+    def _unknown(self, drops: tuple[Drop, ...]) -> None:
+        names = sorted(drop.name for drop in drops)
+        kinds = ", ".join(sorted(self.folder.extensions))
+        self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
+        text = "\n".join(
+            ["Left where they are, because they are of no kind that this inbox takes:", *names,
+             "", f"It takes: {kinds}", ""]
+        )  # fmt: skip
+        try:
+            write_note(self.folder, _UNKNOWN_NOTE, text)
+        except (InboxError, DiskError) as error:
+            self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
+
+
+def make_outbox(path: Path) -> Outbox:
+    """Raises DiskError where it cannot be made."""
+    outbox = Outbox(path)
+    outbox.create()
+    return outbox
