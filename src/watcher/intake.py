@@ -6,8 +6,11 @@ The order is the promise: intent committed → renamed → copied and hashed →
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path, PurePath
@@ -41,6 +44,7 @@ from watcher.inbox import (
 from watcher.ledger import Acceptance, Claim, Earlier, Ledger, NewJob, NewRow, dump
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
+_PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
 
@@ -74,6 +78,8 @@ class Intake:
     log: Log
     on_job: Callable[[str], None]
     _torn: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
+    _equal: dict[str, tuple[threading.Lock, int]] = field(default_factory=dict)
+    _equal_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, drop: Drop) -> float | None:
         """Make a job of a drop; returns seconds to put it off when it ends in the middle.
@@ -133,18 +139,35 @@ class Intake:
                 return  # it is back in the inbox, and seen there
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
+        own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment
+        own.mkdir(exist_ok=True, mode=0o700)
         try:
-            taken = snapshot(claimed, self.blobs)
+            taken = snapshot(claimed, own)
+            with self._alone(taken.sha256):
+                return self._accept(claimed, taken, drop)
         except DropBusy:
             self._put_back(claimed)
             raise
         except DropError as error:
             self._refuse(claimed, None, error)
             return None
-        try:
-            return self._accept(claimed, taken, drop)
         finally:
-            taken.path.unlink(missing_ok=True)
+            shutil.rmtree(own, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self, sha256: str) -> Iterator[None]:
+        """Equal drops one after the other: the second must find the job of the first."""
+        with self._equal_lock:
+            lock, waiting = self._equal.get(sha256, (threading.Lock(), 0))
+            self._equal[sha256] = (lock, waiting + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._equal_lock:
+                lock, waiting = self._equal.pop(sha256)
+                if waiting > 1:
+                    self._equal[sha256] = (lock, waiting - 1)
 
     def _accept(self, claimed: Claimed, taken: Snapshot, drop: Drop | None) -> float | None:
         rules = self.rules()
@@ -305,9 +328,12 @@ def _rendered(
     """What the inbox's `filename` says for each picture of a row; its number where that says nothing."""
     if isinstance(plan, Problem):
         return ()
+    name = plan.name or str(source.number)
+    if filename.source == _PLAIN_NAMES:  # what nearly every inbox says, ten times as fast
+        return tuple(f"{name}-{at}" for at in range(1, plan.n + 1))
     own = dict(zip(columns, source.values, strict=False))
     values = {**own, "name": plan.name, "row": source.number}
     try:
         return tuple(filename.render({**values, "index": at}) for at in range(1, plan.n + 1))
     except TemplateError:
-        return tuple(f"{plan.name or source.number}-{at}" for at in range(1, plan.n + 1))
+        return tuple(f"{name}-{at}" for at in range(1, plan.n + 1))

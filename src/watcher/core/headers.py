@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)  # a drop says the same few headers for each of its rows
 def header_key(name: str) -> str:
     """What header names are matched by: "Output Format", "output-format" and "outputFormat" agree."""
     folded = unicodedata.normalize("NFKC", name).casefold()

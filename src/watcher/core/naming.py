@@ -19,6 +19,8 @@ _TIME_DIGITS, _RANDOM_DIGITS = 9, 4
 _KEPT = frozenset("._-()+")
 _MENDED = re.compile(r"-*\x00[-\x00]*")
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file (COM¹ counts as COM1)
+# What needs no mending and is no reserved name: most names there are.
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+()-]{5,48}[A-Za-z0-9)]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin|conout|clock)", re.IGNORECASE)
 _CUT = "--"
 _TAIL_BYTES = 16
@@ -58,6 +60,8 @@ def safe_stem(text: str, *, fallback: str, max_bytes: int = PICTURE_BYTES) -> st
     hyphen; no reserved name, no dot or hyphen at either end, at most `max_bytes` (≥ 40) in UTF-8.
     A long name loses its middle, since indexes and variants stand at the end.
     """
+    if _SAFE.fullmatch(text) and len(text) <= max_bytes:
+        return text
     for candidate in (text, fallback):
         if stem := _cut(_mended(candidate), max_bytes):
             return _cut(f"_{stem}", max_bytes) if _reserved(stem) else stem
@@ -139,9 +143,13 @@ def stem_at(kept: str, index: int) -> str:
 
 def _key(stem: str) -> int:
     """Equal for names that any file system may take for the same; equal by chance once in 2⁶⁴."""
-    folded = unicodedata.normalize("NFKC", stem).upper().casefold()
-    plain = unicodedata.normalize("NFKC", folded).encode()
+    plain = stem.lower().encode() if stem.isascii() else _plain(stem)
     return int.from_bytes(blake2b(plain, digest_size=8).digest()) or 1
+
+
+def _plain(stem: str) -> bytes:
+    folded = unicodedata.normalize("NFKC", stem).upper().casefold()
+    return unicodedata.normalize("NFKC", folded).encode()
 
 
 class _Taken:

@@ -48,6 +48,7 @@ class Template:
         """Raises TemplateError when the source cannot be read, or does what is not allowed."""
         if len(source) > MAX_SOURCE:
             raise TemplateError(f"The template is longer than {MAX_SOURCE:,} characters.")
+        self.source = source
         try:
             tree = ENVIRONMENT.parse(source)
             refuse_strangers(tree)
