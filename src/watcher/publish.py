@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from watcher.core.errors import DiskError, InboxError
-from watcher.core.jobs import JobState
+from watcher.core.jobs import JobState, RowState
 from watcher.core.log import Log
 from watcher.core.report import (
     failed_csv,
@@ -74,6 +74,7 @@ class Publisher:
         self._log = log
         self._on_published = on_published
         self._due: dict[str, float] = {}
+        self._writing: set[str] = set()
         self._gap: dict[str, float] = {}
         self._inboxes: dict[str, str] = {}
         self._overview_due: dict[str, float] = {}
@@ -99,7 +100,7 @@ class Publisher:
             while True:
                 self._news.clear()
                 for job_id in self._take_due():
-                    publications.create_task(self._publish(job_id))
+                    publications.create_task(self._publish_alone(job_id))
                 await self._until_due()
 
     async def flush(self) -> None:
@@ -110,19 +111,29 @@ class Publisher:
 
     def _take_due(self) -> list[str]:
         now = self._clock()
-        due = [job_id for job_id, at in self._due.items() if at <= now]
+        due = [job for job, at in self._due.items() if at <= now and job not in self._writing]
         for job_id in due:
             del self._due[job_id]
+        self._writing.update(due)
         return due
 
     async def _until_due(self) -> None:
-        soonest = min(self._due.values(), default=None)
+        waiting = (at for job, at in self._due.items() if job not in self._writing)
+        soonest = min(waiting, default=None)
         wait = None if soonest is None else max(soonest - self._clock(), 0.01)
         try:
             async with asyncio.timeout(wait):
                 await self._news.wait()
         except TimeoutError:
             return
+
+    async def _publish_alone(self, job_id: str) -> None:
+        """One publication of a job at a time; what changes meanwhile is due after it."""
+        try:
+            await self._publish(job_id)
+        finally:
+            self._writing.discard(job_id)
+            self._news.set()
 
     async def _publish(self, job_id: str) -> None:
         inbox = await self._inbox(job_id)
@@ -139,6 +150,7 @@ class Publisher:
             return
         self._gap[job_id] = max(_FRESH, _SHARE * (loop.time() - began))
         if over:
+            self._due.pop(job_id, None)
             self._gap.pop(job_id, None)
             self._inboxes.pop(job_id, None)
             self._on_published(job_id)
@@ -179,9 +191,19 @@ class Publisher:
         put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, public_url=url))
         if job.state is not JobState.RUNNING:
             put(job.folder, "results.jsonl", results_jsonl(job, rows(), public_url=url))
-            put(job.folder, "failed.csv", failed_csv(job, rows(), delimiter=comma, public_url=url))
+            self._write_failed(
+                outbox, job, failed_csv(job, rows(), delimiter=comma, public_url=url)
+            )
         put(job.folder, "index.html", gallery_html(job, rows, now=self._clock()))
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
+
+    @staticmethod
+    def _write_failed(outbox: Outbox, job: JobResult, lines: Iterator[str]) -> None:
+        """`failed.csv` where rows failed; none lies about where all is well, also after a second run."""
+        if job.counts.get(RowState.FAILED, 0) or job.counts.get(RowState.PARTIAL, 0):
+            outbox.write_text(job.folder, "failed.csv", lines)
+        else:
+            outbox.remove(job.folder, "failed.csv")
 
     def _archive(self, shelf: Shelf, job: JobResult) -> None:
         """The original goes to its archive; one that cannot be read takes the reason along."""

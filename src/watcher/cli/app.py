@@ -7,15 +7,18 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from watcher import __version__
+from watcher.cli import orders
 from watcher.cli.common import Config, key_of, load_settings, open_ledger, start_logging
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
+from watcher.ledger import Ledger
 
 app = typer.Typer(
     name="image-watcher",
@@ -109,6 +112,32 @@ def config(config: Config = None) -> None:
 
 
 @app.command()
+def models(
+    config: Config = None,
+    as_json: AsJson = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the API.")] = False,
+) -> None:
+    """Show the models: what they do, what a picture costs, what the API lists, and what is shut down when.
+
+    Models that the settings name and that are gone, or go within 30 days, come first, with what to
+    do. Prices and entries can be set in api.models.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from watcher.cli import models as page  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    key = "" if offline else key_of(settings)
+    found = page.gather(settings, key, datetime.now(UTC).date(), offline=offline)
+    if as_json:
+        typer.echo(json.dumps(page.as_json(found), indent=2))
+    else:
+        Console().print(page.page(found))
+
+
+@app.command()
 def status(
     config: Config = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep it fresh, until Ctrl-C.")] = False,
@@ -163,6 +192,50 @@ def process(
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
     if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+
+
+Job = Annotated[
+    str, typer.Argument(help="The job, as `image-watcher status` names it.", show_default=False)
+]
+
+
+def _order(config: Path | None, order: Callable[[Ledger], str]) -> None:
+    with open_ledger(load_settings(config).settings) as ledger:
+        typer.echo(order(ledger))
+
+
+@app.command()
+def pause(job: Job, config: Config = None) -> None:
+    """Start no new calls for a job; those in flight finish. `resume` lets it go on."""
+    _order(config, lambda ledger: orders.pause(ledger, job))
+
+
+@app.command()
+def resume(job: Job, config: Config = None) -> None:
+    """Let a paused job go on."""
+    _order(config, lambda ledger: orders.resume(ledger, job))
+
+
+@app.command()
+def cancel(job: Job, config: Config = None) -> None:
+    """Ask for nothing more of a job. What is in flight is paid for and kept; results are written."""
+    _order(config, lambda ledger: orders.cancel(ledger, job))
+
+
+@app.command()
+def retry(job: Job, config: Config = None) -> None:
+    """Run the failed rows of a job that is over once more; what is done is not paid again."""
+    _order(config, lambda ledger: orders.retry(ledger, job))
+
+
+@app.command()
+def priority(
+    job: Job,
+    how: Annotated[str, typer.Argument(help="urgent, high, normal or low.", show_default=False)],
+    config: Config = None,
+) -> None:
+    """Say whose turn comes first."""
+    _order(config, lambda ledger: orders.priority(ledger, job, how))
 
 
 @app.command()

@@ -106,7 +106,9 @@ async def _api(settings: Settings, key: str) -> list[Finding]:
     reached = Finding(
         ok=True, what=f"API {settings.api.base_url}: reached, {len(listed)} models listed."
     )
-    return [reached, *(_model(name, {model.id for model in listed}) for name in _models(settings))]
+    catalogue = Catalogue.shipped(settings.api.models)
+    names = {model.id for model in listed}
+    return [reached, *(_model(name, names, catalogue) for name in _models(settings))]
 
 
 def _sure(refusal: Refusal) -> bool | None:
@@ -118,8 +120,8 @@ def _models(settings: Settings) -> list[str]:
     return sorted({settings.api.model, settings.api.edit_model, settings.api.analyze_model})
 
 
-def _model(name: str, listed: set[str]) -> Finding:
-    known = Catalogue.shipped().find(name) is not None
+def _model(name: str, listed: set[str], catalogue: Catalogue) -> Finding:
+    known = catalogue.find(name) is not None
     if name in listed:
         return Finding(
             ok=True,

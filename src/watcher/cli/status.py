@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -38,6 +39,7 @@ def as_json(settings: Settings, ledger: Ledger) -> dict[str, object]:
              "probe_at": lane.probe_at}
             for lane in ledger.lanes.halted()
         ],
+        "refused_parameters": [asdict(one) for one in ledger.refused.all(now=time.time())],
         "jobs": [_job_json(job) for job in ledger.views.jobs(most=_MOST_JOBS)],
     }  # fmt: skip
 
@@ -47,6 +49,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     jobs = ledger.views.jobs(most=_MOST_JOBS)
     parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
+    parts += _retiring(settings)
     parts.append(_jobs(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
 
@@ -83,6 +86,13 @@ def _lane(lane: HaltedLane, now: float) -> Text:
     wait = max(0, round(lane.probe_at - now))
     words = f"Paused: {lane.problem.what} {lane.problem.hint} Tried again in {wait} s. ({lane.key})"
     return Text(words, style="yellow")
+
+
+def _retiring(settings: Settings) -> list[Text]:
+    """Models in use that are gone or about to go, as the daemon last saw it."""
+    told = read_about(settings.state_dir).get("retiring_models", ())
+    running = is_running(settings.state_dir)
+    return [Text(f"{one['what']} {one['hint']}", style="yellow") for one in told if running]
 
 
 def _jobs(jobs: Sequence[JobResult]) -> Table:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 
 from watcher.core.errors import LedgerError, SettingsError, WatcherError
 from watcher.daemon import StateBusy
-from watcher.logs import scrub
+from watcher.logs import get_logger, scrub
 
 
 class Exit(IntEnum):
@@ -19,6 +23,7 @@ class Exit(IntEnum):
     ROWS_OPEN_OR_FAILED = 1  # the work ended, but not every row is done
     USAGE = 2
     NOT_RUNNING = 3
+    FAULT = 70  # EX_SOFTWARE: a fault of this program
     LEDGER = 74  # EX_IOERR: the state folder cannot be used
     BUSY = 75  # EX_TEMPFAIL: another daemon works with the state folder
     SETTINGS = 78  # EX_CONFIG: systemd does not restart on this one
@@ -26,19 +31,59 @@ class Exit(IntEnum):
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Turn our errors into their sentences on standard error, and into an exit code."""
+    """Turn errors into their sentences on standard error, and into an exit code.
+
+    This is the border of the process: what nobody foresaw ends here too, in one sentence.
+    """
     try:
         yield
-    except WatcherError as error:
-        say(f"{error.what}\n{error.hint}".rstrip())
-        sys.exit(_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        known = _ours(error)
+        if known is None:
+            _log(error)
+            known = _unforeseen(error)
+        say(f"{known.what}\n{known.hint}".rstrip())
+        sys.exit(_code(known))
 
 
 def say(text: str) -> None:
     """One message on standard error, without secrets."""
     sys.stderr.write(f"image-watcher: {scrub(text)}\n")
+
+
+class _Fault(WatcherError):  # noqa: N818 - the word that the sentence uses
+    """Nobody foresaw it."""
+
+
+def _ours(error: BaseException) -> WatcherError | None:
+    """The error, or the first in a group of them, that says in words what happened."""
+    if isinstance(error, WatcherError):
+        return error
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next(filter(None, map(_ours, members)), None)
+
+
+def _unforeseen(error: BaseException) -> WatcherError:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        hint = "Look at its path, its rights and the room on its disk, then try again."
+        return LedgerError(f"The system does not allow it ({error.strerror}){where}", hint)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return _Fault(
+        "This command ended because of a fault in image-watcher itself.",
+        f"What was accepted is safe in the ledger. Report the fault: {type(error).__name__}{place}.",
+    )
+
+
+def _log(error: BaseException) -> None:
+    """The traceback, for whoever mends it: into a log, never onto a terminal."""
+    if logging.getLogger().handlers and not sys.stderr.isatty():
+        get_logger().error("command.broken", exc_info=error)
 
 
 def _code(error: WatcherError) -> Exit:
@@ -49,5 +94,7 @@ def _code(error: WatcherError) -> Exit:
             return Exit.BUSY
         case LedgerError():
             return Exit.LEDGER
+        case _Fault():
+            return Exit.FAULT
         case _:
             return Exit.ROWS_OPEN_OR_FAILED

@@ -124,6 +124,7 @@ class Item:
     adjustments: tuple[Adjustment, ...] = ()
     # The row named the model itself: if it does not exist, that is the row's fault, not the lane's.
     model_named_by_row: bool = False
+    strict: bool = False  # SETTINGS `coercion`: what cannot be had as it is written fails the row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,3 +191,8 @@ def thumbnail_file(file: str) -> str:
     """Where the thumbnail of the picture `images/<stem>.<extension>` stands."""
     stem = file.rpartition("/")[2].rpartition(".")[0]
     return f"thumbnails/{stem}.webp"
+
+
+def rendition_file(file: str, channel: str) -> str:
+    """Where the copy of the picture `images/<name>` for a channel, such as a size, stands."""
+    return f"renditions/{channel}/{file.rpartition('/')[2]}"

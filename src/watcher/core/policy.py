@@ -64,6 +64,8 @@ def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) 
             return Fail(problem=as_problem(refusal))
         case No.NOBODY:
             return Halt(problem=as_problem(refusal), scope=refusal.scope)
+        case No.MEND if refusal.code == "transparent_background" and item.item.strict:
+            return Fail(problem=as_problem(refusal))
         case No.MEND if refusal.param and refusal.param not in item.dropped:
             dropped = (*item.dropped, refusal.param)
             return Defer(tries=item.tries, doubts=item.doubts, dropped=dropped, at_once=True)

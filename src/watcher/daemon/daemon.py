@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from watcher import __version__
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import SettingsError
-from watcher.core.jobs import Json
+from watcher.core.jobs import Json, Refusal
 from watcher.core.log import Log
 from watcher.core.naming import job_id
+from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
+from watcher.daemon.models import ModelLook
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.state import StateLock, write_about
 from watcher.engines import LocalEngine
@@ -26,6 +28,7 @@ from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
 from watcher.work import Work
+from watcher.work.settlements import NO_KEY
 
 GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
 
@@ -50,7 +53,7 @@ class Daemon:
         blobs.mkdir(exist_ok=True, mode=0o700)
         self.ledger = Ledger(settings.state_dir)
         self.ledger.jobs.clear_unaccepted()
-        self.catalogue = Catalogue.shipped()
+        self.catalogue = Catalogue.shipped(settings.api.models)
         self.engine = LocalEngine(self.ledger, clock=time.time)
         self.serving = {
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
@@ -58,20 +61,23 @@ class Daemon:
         self.work = self._make_work(key, replies)
         self.scheduler = self._make_scheduler()
         self.publisher = self._make_publisher()
+        self.models = self._make_model_look()
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
         await self.engine.reconcile()
         publishing = asyncio.create_task(self.publisher.run())
         working = asyncio.create_task(self.engine.run(self.scheduler.run_slice, only=only))
+        looking = asyncio.create_task(self.models.run())
         if watch:
             for one in self.serving.values():
                 one.start()
         self.log.info("daemon.started", version=__version__, inboxes=list(self.serving))
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({stopped, publishing, working}, return_when=asyncio.FIRST_COMPLETED)
+        looking.cancel()
         await self._shut_down(working, publishing)
-        for task in (working, publishing):
+        for task in (working, publishing, looking):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
@@ -90,8 +96,10 @@ class Daemon:
         self.work.account = account
         self.work.patience = rooms.patience(settings.api)
         self.work.retry = rooms.retry_rules(settings.api)
+        self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
         self.scheduler.turns.resize(settings.limits.concurrency)
         self.probe_now()
+        self.models.look_again()
         # Calls that are in flight finish with the old account.
         self._loop.call_later(GRACE, lambda: asyncio.ensure_future(old.api.aclose()))
 
@@ -115,6 +123,7 @@ class Daemon:
             "version": __version__,
             "started_at": self.started_at,
             "in_flight": self.scheduler.turns.in_flight,
+            "retiring_models": self.models.about(),
             "inboxes": {
                 name: {"path": str(one.folder.path), "outbox": str(one.outbox.root),
                        **self._state_of(name)}
@@ -124,6 +133,12 @@ class Daemon:
         if about != self._told:
             write_about(self.settings.state_dir, about)
             self._told = about
+
+    async def look_for_orders(self) -> None:
+        """Commands beside this process may have changed the ledger: work and publish what they left."""
+        self.engine.submit()
+        for job in await self.ledger.call(self.ledger.views.ended_unpublished):
+            self.publisher.finish(job)
 
     def accepted(self, job: str) -> None:
         """A drop became a job, or repeats one: to be worked and told of. Called on the loop."""
@@ -208,9 +223,14 @@ class Daemon:
             ledger=self.ledger,
             work=self.work,
             turns=Turns(self.settings.limits.concurrency),
-            lanes=Lanes(self.ledger.lanes.halted(), clock=time.time),
+            lanes=Lanes(
+                self.ledger.lanes.halted(),
+                clock=time.time,
+                patient=rooms.probe_waits(self.settings.api),
+            ),
             batch_size=lambda inbox: self.settings.inboxes[inbox].batch_size,
             on_change=self._changed,
+            on_lane=self._lane_changed,
             clock=time.time,
         )
 
@@ -227,11 +247,31 @@ class Daemon:
             on_published=lambda job: self.finished(job).set(),
         )
 
+    def _make_model_look(self) -> ModelLook:
+        async def listing() -> Sequence[ModelListing] | Refusal:
+            account = self.work.account
+            return await account.api.models() if account.has_key else NO_KEY
+
+        return ModelLook(
+            settings=lambda: self.settings,
+            ledger=self.ledger,
+            catalogue=self.catalogue,
+            listing=listing,
+            today=lambda: datetime.now(UTC).date(),
+            log=self.log,
+        )
+
     def _changed(self, job: str, over: bool) -> None:  # noqa: FBT001 - the scheduler's callback
         if over:
             self.publisher.finish(job)
         else:
             self.publisher.touch(job)
+
+    def _lane_changed(self) -> None:
+        """Everybody whose job waits is told why, and when it goes on."""
+        for job in self.ledger.views.unpublished():
+            self.publisher.touch(job)
+        self.engine.submit()
 
     def _note_state(self, name: str, state: InboxState) -> None:
         self._states[name] = state

@@ -56,6 +56,11 @@ def retry_rules(api: Api) -> RetryRules:
     return RetryRules(**api.retry.model_dump())
 
 
+def probe_waits(api: Api) -> tuple[float, ...]:
+    """Seconds before each look at a lane that waits for a person."""
+    return tuple(minutes * 60 for minutes in api.probe_minutes)
+
+
 def inbox_folder(name: str, inbox: Inbox) -> InboxFolder:
     return InboxFolder(
         name=name,
@@ -121,6 +126,7 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "aliases": dict(inbox.aliases),
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
+        **({"models": dict(api.models)} if api.models else {}),
     }
 
 

@@ -100,7 +100,7 @@ class Service:
                 self._key = key
                 daemon.reload(self._loaded.settings, key)
                 self._log.info("key.changed")
-            daemon.engine.submit()  # commands beside this process may have changed the ledger
+            await daemon.look_for_orders()
             await asyncio.to_thread(daemon.tell)
             await asyncio.sleep(_TICK)
 

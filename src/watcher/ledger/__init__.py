@@ -16,6 +16,8 @@ from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
 from watcher.ledger.lanes import HaltedLane, Lanes
+from watcher.ledger.orders import Orders
+from watcher.ledger.refused import RefusedParameter, RefusedParameters
 from watcher.ledger.views import Views
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Ledger",
     "NewJob",
     "NewRow",
+    "RefusedParameter",
     "dump",
 ]
 
@@ -45,6 +48,8 @@ class Ledger:
         self.items = Items(database)
         self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
+        self.orders = Orders(database)
+        self.refused = RefusedParameters(database)
         self.views = Views(database)
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")

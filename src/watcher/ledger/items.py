@@ -142,10 +142,15 @@ class Items:
             waiting = _slices.c.state.in_(("running", "queued"))
             tx.execute(update(_slices).where(waiting).values(state="queued", due_at=0.0))
 
-    def begin_attempt(self, item: OpenItem, *, lane: LaneKey, n: int, now: float) -> int:
-        """Commit that a call is about to be sent. No durable start mark, no call. Returns its id."""
+    def begin_attempt(self, item: OpenItem, *, lane: LaneKey, n: int, now: float) -> int | None:
+        """Commit that a call is about to be sent. No durable start mark, no call.
+
+        Returns its id; None where the job was paused or cancelled meanwhile: nothing may be sent.
+        """
         mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
         with self._database.write() as tx:
+            if _is_held(tx, item):
+                return None
             before = tx.scalar(select(func.count()).where(mine)) or 0
             begun = tx.execute(
                 insert(_attempts).values(
@@ -155,7 +160,7 @@ class Items:
             )  # fmt: skip
             _set_row(tx, item, state=RowState.RUNNING, due_at=None, problem=None)
             key = begun.inserted_primary_key
-        return int(key[0]) if key else 0
+        return int(key[0]) if key else None
 
     def settle(self, item: OpenItem, attempt: int, settlement: Settlement, *, now: float) -> bool:
         """Commit the outcome of an attempt; True when the whole job ended with it."""
@@ -163,7 +168,7 @@ class Items:
             seconds = _end_attempt(tx, attempt, settlement, now)
             _add_pictures(tx, item, settlement.pictures)
             _settle_row(tx, item, settlement, seconds, now)
-            over = settlement.state in _OVER
+            over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
 
 
@@ -192,6 +197,19 @@ def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
 def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
     mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
     tx.execute(update(_rows).where(mine).values(**values))
+
+
+def _is_held(tx: Connection, item: OpenItem) -> bool:
+    job = select(_jobs.c.paused | _jobs.c.cancelled).where(_jobs.c.id == item.job_id)
+    return bool(tx.scalar(job))
+
+
+def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:
+    """A row that would be asked for again is not, once its job is cancelled."""
+    cancelled = bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))
+    if cancelled:
+        _set_row(tx, item, state=RowState.CANCELLED, due_at=None, ended_at=now)
+    return cancelled
 
 
 def _end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:

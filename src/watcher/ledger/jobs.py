@@ -155,14 +155,20 @@ class Jobs:
             ).rowcount  # fmt: skip
             if again:
                 _wake_slices(tx, job_id)
-                reopened = {"state": JobState.RUNNING, "ended_at": None, "published_at": None}
+                reopened = {
+                    "state": JobState.RUNNING,
+                    "ended_at": None,
+                    "published_at": None,
+                    "cancelled": False,
+                }
                 tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**reopened))
         return again
 
     def published(self, job_id: str, *, now: float) -> None:
-        """Its final results are in the outbox."""
+        """Its final results are in the outbox; not so when it runs again meanwhile."""
+        over = (_jobs.c.id == job_id) & (_jobs.c.state != JobState.RUNNING)
         with self._database.write() as tx:
-            tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(published_at=now))
+            tx.execute(update(_jobs).where(over).values(published_at=now))
 
     def clear_unaccepted(self) -> None:
         """At start: jobs whose rows were still coming in when the process died."""
@@ -184,13 +190,15 @@ def end_if_over(tx: Connection, job_id: str, now: float) -> bool:
 
 
 def _final_state(counts: Mapping[str, int]) -> JobState:
+    if RowState.CANCELLED in counts:
+        return JobState.CANCELLED
     good = counts.get(RowState.DONE, 0)
     some = good + counts.get(RowState.PARTIAL, 0)
     if good and good == sum(counts.values()):
         return JobState.DONE
     if some:
         return JobState.PARTIAL
-    return JobState.CANCELLED if RowState.CANCELLED in counts else JobState.FAILED
+    return JobState.FAILED
 
 
 def _row_line(job_id: str, row: NewRow) -> dict[str, object]:

@@ -53,6 +53,7 @@ jobs = Table(
     Column("rules", String, nullable=False),
     Column("state", String, nullable=False),
     Column("paused", Boolean, nullable=False, default=False),
+    Column("cancelled", Boolean, nullable=False, default=False),
     Column("priority", Integer, nullable=False, default=1),
     Column("columns", Text, nullable=False),
     Column("encoding", String, nullable=False, default=""),
@@ -66,6 +67,7 @@ jobs = Table(
     Column("ended_at", Float),
     Column("published_at", Float),
     Index("jobs_state", "state", "priority", "id"),
+    Index("jobs_unpublished", "published_at", "state"),
     Index("jobs_same", "sha256", "inbox"),
 )
 
@@ -146,6 +148,17 @@ pictures = Table(
     Column("bytes", Integer, nullable=False),
     Column("sha256", String, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# What a server was found not to take, by account and model. value "": whatever it says.
+refused_parameters = Table(
+    "refused_parameters",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("parameter", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("until", Float, nullable=False),
 )
 
 # A lane that is halted has a line here; an open one has none.

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Row, func, select
 
-from watcher.core.jobs import Adjustment, Item, JobState, Picture, RowState
+from watcher.core.jobs import (
+    OPEN_STATES,
+    Adjustment,
+    Item,
+    JobState,
+    Operation,
+    Picture,
+    RowState,
+)
 from watcher.core.planning import item_from_json
 from watcher.core.results import AttemptRecord, JobResult, RowResult
 from watcher.ledger import schema
@@ -40,6 +48,14 @@ class Views:
             lines = view.execute(query.order_by(_jobs.c.id.desc()).limit(most)).all()
             return [_job(view, line) for line in lines]
 
+    def ended_unpublished(self) -> list[str]:
+        """Jobs that are over and whose final results are not known to be in the outbox."""
+        query = select(_jobs.c.id).where(
+            _jobs.c.published_at.is_(None), _jobs.c.state != JobState.RUNNING
+        )
+        with self._database.read() as view:
+            return list(view.scalars(query.where(_jobs.c.accepted_at.is_not(None))))
+
     def unpublished(self) -> list[str]:
         """Jobs whose final results are not known to be in the outbox."""
         query = select(_jobs.c.id).where(
@@ -67,6 +83,19 @@ class Views:
         while page := self._page(job_id, after):
             yield from page
             after = page[-1].number
+
+    def open_models(self) -> list[tuple[str, Operation]]:
+        """Which models the rows that are not final ask for, and what for."""
+        asked = [func.json_extract(_rows.c.item, f"$.{name}") for name in ("model", "operation")]
+        query = (
+            select(*asked)
+            .distinct()
+            .join(_jobs, _jobs.c.id == _rows.c.job_id)
+            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
+            .where(_rows.c.state.in_(OPEN_STATES), _rows.c.item.is_not(None))
+        )
+        with self._database.read() as view:
+            return sorted((model, Operation(operation)) for model, operation in view.execute(query))
 
     def _page(self, job_id: str, after: int) -> list[RowResult]:
         query = (
@@ -183,13 +212,12 @@ def _row(
 
 
 def _left_out(item: Item, dropped: str) -> tuple[Adjustment, ...]:
-    """What the server did not take, and was asked without."""
+    """What the row says and the server does not take, so that it was asked without."""
+    said = {**item.parameters, **item.extra, "n": item.n if item.n > 1 else None}
     return tuple(
         Adjustment(
-            column=name,
-            found=str(item.parameters.get(name, item.extra.get(name, ""))),
-            used="left out",
-            why="this server does not take it",
+            column=name, found=str(said[name]), used="left out", why="this server does not take it"
         )
         for name in load(dropped)
+        if said.get(name) is not None
     )

@@ -2,5 +2,6 @@
 
 from watcher.outbox.files import Outbox
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
+from watcher.outbox.renditions import resized
 
-__all__ = ["BadPicture", "Outbox", "PictureFacts", "look_at_picture"]
+__all__ = ["BadPicture", "Outbox", "PictureFacts", "look_at_picture", "resized"]

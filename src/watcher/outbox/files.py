@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from watcher.core.jobs import Picture
-from watcher.core.naming import picture_file, thumbnail_file
+from watcher.core.naming import picture_file, rendition_file, thumbnail_file
 from watcher.outbox.faults import told
 from watcher.outbox.pictures import PictureFacts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BUFFER = 1 << 16
+_RENDITIONS = "renditions"
 _SUBFOLDERS = ("images", "thumbnails")
 
 
@@ -72,6 +73,21 @@ class Outbox:
         self._write(folder, name, [thumbnail])
         return name
 
+    def save_rendition(self, folder: str, channel: str, file: str, content: bytes) -> str:
+        """Put a copy of the picture `file` in place, as one of `channel`; returns its name in the job's folder."""
+        name = rendition_file(file, channel)
+        with (
+            told(self.root / folder / name),
+            _opened(self.root) as root,
+            _walked(root, _plain(folder)) as job,
+            _made(_RENDITIONS, job) as renditions,
+            _made(channel, renditions),
+        ):
+            _sync_folder(renditions)
+            _sync_folder(job)
+        self._write(folder, name, [content])
+        return name
+
     def write_text(self, folder: str, name: str, chunks: Iterable[str]) -> None:
         """Put a text in place, in UTF-8, one chunk in memory at a time. `folder` "": the outbox itself.
 
@@ -79,6 +95,16 @@ class Outbox:
         Unicode (half a surrogate pair) is written as JSON would.
         """
         self._write(folder, name, (chunk.encode(errors="backslashreplace") for chunk in chunks))
+
+    def remove(self, folder: str, name: str) -> None:
+        """Take away a file of ours that no longer holds; no harm when it is not there."""
+        *parents, last = _plain(name)
+        with (
+            told(self.root / folder / name),
+            _opened(self.root) as root,
+            _walked(root, [*_plain(folder), *parents]) as where,
+        ):
+            _remove(last, where)
 
     def room(self) -> int:
         """Bytes that may still be written here; 0 when the disk is out of inodes."""

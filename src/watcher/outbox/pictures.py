@@ -19,10 +19,10 @@ _MAX_FILM = 8 * MAX_PIXELS  # pixels of all frames together
 _BOX = 320
 _MAX_THUMBNAIL = 25_000  # bytes
 _QUALITIES = (75, 55, 35, 15, 1)
-_PALE = ("RGB", "RGBA", "L", "LA")
+PALE = ("RGB", "RGBA", "L", "LA")
 
 # What Pillow's decoders raise on bytes that are cut short, flipped or made up.
-_BROKEN = (
+BROKEN = (
     OSError,
     SyntaxError,
     ValueError,
@@ -73,7 +73,7 @@ def look_at_picture(content: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureF
         raise
     except _BOMB as error:
         raise _too_large(f"more than {max_pixels:,}", max_pixels) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise BadPicture(f"The {real.upper()} picture is damaged or cut short.") from error
 
 
@@ -156,7 +156,7 @@ def _thumbnail(image: Image.Image) -> bytes:
     """
     try:
         small = ImageOps.exif_transpose(_small(_pale(image)))
-    except _BROKEN:
+    except BROKEN:
         return b""
     for quality in _QUALITIES:
         sink = BytesIO()
@@ -176,7 +176,7 @@ def _pale(image: Image.Image) -> Image.Image:
     """In eight bits a channel, whatever it was: 16 bits, CMYK, a palette."""
     if image.mode.startswith(("I", "F")):
         return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    if image.mode in _PALE:
+    if image.mode in PALE:
         return image
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 

@@ -35,9 +35,12 @@ class Lanes:
         clock: Callable[[], float],
         patient: Sequence[float] = PATIENT,
     ) -> None:
-        """`clock` tells seconds since the epoch; lanes that were halted before a start are probed at once."""
+        """`clock` tells seconds since the epoch. `patient`: seconds before each probe of a lane that
+        waits for a person, the last one repeats; may be changed. Lanes that were halted before a
+        start are probed at once.
+        """
         self._clock = clock
-        self._patient = tuple(patient)
+        self.patient = tuple(patient)
         now = clock()
         self._halted = {
             lane.key: replace(lane, probe_at=min(lane.probe_at, now)) for lane in halted
@@ -49,13 +52,18 @@ class Lanes:
     def halted(self) -> tuple[HaltedLane, ...]:
         return tuple(self._halted.values())
 
-    def admit(self, lane: LaneKey) -> None:
-        """Let a call pass, as the one probe where the lane is halted and a probe is due; else LaneHalted."""
+    def admit(self, lane: LaneKey) -> bool:
+        """Let a call pass; True: as the one probe of a halted lane whose probe is due. Else LaneHalted."""
         closed = [self._halted[key] for key in _keys(lane) if key in self._halted]
         for found in closed:
             if found.key in self._probing or self._clock() < found.probe_at:
                 raise LaneHalted(found)
         self._probing.update(found.key for found in closed)
+        return bool(closed)
+
+    def unprobed(self, lane: LaneKey) -> None:
+        """The probe was not sent after all: the next call may be it."""
+        self._probing.difference_update(_keys(lane))
 
     def is_probe(self, lane: LaneKey) -> bool:
         return any(key in self._probing for key in _keys(lane))
@@ -64,7 +72,7 @@ class Lanes:
         """Close the lane, or put off the next probe of a closed one; True when it was open before."""
         key = lane.account if scope == "provider" else str(lane)
         before = self._halted.get(key)
-        steps = SOON if problem.code in _COMES_BACK else self._patient
+        steps = SOON if problem.code in _COMES_BACK else self.patient
         probed = key in self._probing
         probes = 0 if before is None else before.probes + probed
         now = self._clock()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from watcher.core.jobs import LaneKey, OpenItem, Slice
 from watcher.scheduler.lanes import LaneHalted, Lanes
 from watcher.scheduler.turns import Stopping, Turns
-from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Work
+from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Withdrawn, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,15 +33,19 @@ class Scheduler:
         lanes: Lanes,
         batch_size: Callable[[str], int],
         on_change: Callable[[str, bool], None],
+        on_lane: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """`batch_size` of an inbox; `on_change(job, job_over)` is told of every settled item."""
+        """`batch_size` of an inbox; `on_change(job, job_over)` is told of every settled item, `on_lane()` of
+        every lane that halts or reopens.
+        """
         self.turns = turns
         self.lanes = lanes
         self._ledger = ledger
         self._work = work
         self._batch_size = batch_size
         self._on_change = on_change
+        self._on_lane = on_lane
         self._clock = clock
         self._places: dict[str, _Places] = {}
         # Replies that wait to be decoded and saved: bounded, so that a slow outbox slows the calls.
@@ -69,7 +73,7 @@ class Scheduler:
             await self._until_final(item, lane, places)
         except LaneHalted as halted:
             due_again.append(halted.probe_at)
-        except Stopping:
+        except (Stopping, Withdrawn):
             due_again.append(0.0)
         except Exception:  # noqa: BLE001 - the border of this row's task: one broken row stops no other
             self.lanes.undecided(lane)
@@ -101,18 +105,20 @@ class Scheduler:
         if (found := self._work.found_reply(item)) is not None:
             await self._unsettled.acquire()
             return found
-        self.lanes.admit(lane)
+        probe = self.lanes.admit(lane)
         await self._unsettled.acquire()
         try:
-            await self.turns.enter(item.job_id, lane)
+            return await self._in_turn(item, lane)
         except BaseException:
             self._unsettled.release()
+            if probe:
+                self.lanes.unprobed(lane)
             raise
+
+    async def _in_turn(self, item: OpenItem, lane: LaneKey) -> Asked:
+        await self.turns.enter(item.job_id, lane)
         try:
             return await self._work.ask(item, lane)
-        except BaseException:
-            self._unsettled.release()
-            raise
         finally:
             self.turns.leave(item.job_id)
 
@@ -123,6 +129,7 @@ class Scheduler:
                 halted, fresh = self.lanes.halt(lane, problem, scope)
                 await self._ledger.call(self._ledger.lanes.halt, halted)
                 self._work.lane_halted(halted, fresh=fresh)
+                self._on_lane()
                 self.turns.interrupt(LaneHalted(halted), halted.key)
                 raise LaneHalted(halted)
             case Delivered() | Failed(by_server=False):
@@ -130,6 +137,7 @@ class Scheduler:
                     await self._ledger.call(self._ledger.lanes.reopen, key)
                     await self._ledger.call(self._ledger.items.wake)
                     self._work.lane_reopened(key)
+                    self._on_lane()
             case Failed():
                 self.lanes.exhausted(lane)
                 self.lanes.undecided(lane)

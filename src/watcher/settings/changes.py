@@ -13,6 +13,7 @@ RESTART = (
     "state_dir",
     "database_url",
     "engine",
+    "api.models",
     "web.enabled",
     "web.listen",
     "web.token_file",

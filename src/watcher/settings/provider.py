@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from watcher.settings.values import (
     Address,
     Count,
     CountOrZero,
     Dollars,
+    Minutes,
     Rate,
     Seconds,
     Section,
@@ -90,8 +91,17 @@ class Api(Section):
     )
     timeouts: Timeouts = Timeouts()
     retry: Retry = Retry()
+    probe_minutes: tuple[Minutes, ...] = Field(
+        default=(5, 15, 60),
+        min_length=1,
+        description="minutes before the first, second … look whether a refused key or account works again; the last one repeats",
+    )
     extra_parameters: tuple[Text, ...] = Field(
         default=(), description="further parameters that the server takes, such as seed and steps"
+    )
+    models: dict[Text, dict[str, JsonValue]] = Field(
+        default_factory=dict,
+        description="entries over those of the shipped catalogue, by model: what it takes and costs, such as {my-model: {like: gpt-image-2.5-flare, n_max: 4}}",
     )
 
 

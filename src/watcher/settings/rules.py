@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.core.catalogue import Catalogue, CatalogueError
 from watcher.settings.findings import Finding
 from watcher.settings.inbox import Inbox
 from watcher.settings.leaves import KeyPath, dotted
@@ -122,6 +123,18 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding(path=("inboxes", name, "api", "base_url"), text=text)
 
 
+def _models(settings: Settings) -> Iterator[Finding]:
+    """Entries over the shipped catalogue, judged as the daemon will read them."""
+    try:
+        Catalogue.shipped(settings.api.models)
+    except CatalogueError as error:
+        for line in str(error).splitlines():
+            place, _, text = line.removeprefix("models.").partition(": ")
+            names = sorted(filter(place.startswith, settings.api.models), key=len)
+            below = (names[-1], place.removeprefix(names[-1]).strip(".")) if names else (place,)
+            yield Finding(path=("api", "models", *filter(None, below)), text=text)
+
+
 def _schedules(settings: Settings) -> Iterator[Finding]:
     seen: set[str] = set()
     for at, schedule in enumerate(settings.schedules):
@@ -143,6 +156,7 @@ _RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _public_page,
     _waits,
     _addresses,
+    _models,
     _schedules,
     not_yet,
 )

@@ -129,6 +129,9 @@ CountOrZero: TypeAlias = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
 Seconds: TypeAlias = Annotated[
     float, BeforeValidator(_no_bool), Field(gt=0, le=86400 * 366, allow_inf_nan=False)
 ]
+Minutes: TypeAlias = Annotated[
+    float, BeforeValidator(_no_bool), Field(gt=0, le=1440 * 366, allow_inf_nan=False)
+]
 Days: TypeAlias = Annotated[
     float, BeforeValidator(_no_bool), Field(ge=0, le=36600, allow_inf_nan=False)
 ]

@@ -1,6 +1,16 @@
 """From slice to outcomes: an item is asked for, its answer kept, its pictures put into the outbox."""
 
-from watcher.work.values import Account, Asked, Deferred, Delivered, Failed, Halted, Outcome, Place
+from watcher.work.values import (
+    Account,
+    Asked,
+    Deferred,
+    Delivered,
+    Failed,
+    Halted,
+    Outcome,
+    Place,
+    Withdrawn,
+)
 from watcher.work.work import Work
 
 __all__ = [
@@ -12,5 +22,6 @@ __all__ = [
     "Halted",
     "Outcome",
     "Place",
+    "Withdrawn",
     "Work",
 ]

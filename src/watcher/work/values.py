@@ -13,6 +13,10 @@ from watcher.core.profiles import Profile
 from watcher.outbox import Outbox
 
 
+class Withdrawn(Exception):  # noqa: N818 - a state, not a fault
+    """The job was paused or cancelled before the call: nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One provider and key. `name` tells them apart without telling the key."""

@@ -36,7 +36,7 @@ from watcher.core.policy import Defer, Fail, Halt, Patience, as_problem, decide
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for, read_reply
 from watcher.ledger import HaltedLane, Ledger
-from watcher.outbox import BadPicture, look_at_picture
+from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
 from watcher.work.settlements import (
     NO_KEY,
     UNREADABLE,
@@ -56,6 +56,7 @@ from watcher.work.values import (
     Halted,
     Outcome,
     Place,
+    Withdrawn,
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
@@ -91,16 +92,19 @@ class Work:
         return Asked(item=item, lane=self.lane(item), attempt=item.pending, n=n, reply=reply)
 
     async def ask(self, item: OpenItem, lane: LaneKey) -> Asked:
-        """Commit an attempt, send it, leave the raw reply on disk."""
+        """Commit an attempt, send it, leave the raw reply on disk. Raises Withdrawn."""
         if not self.account.has_key:
             return self._unsent(item, lane, NO_KEY)
         item = await self._forget_interrupted(item)
+        item = await self._without_refused(item, lane)
         n = max(1, item.item.n - item.delivered)
         attempt = await self._on_disk(
             lambda: self.ledger.call(
                 self.ledger.items.begin_attempt, item, lane=lane, n=n, now=self.clock()
             )
         )
+        if attempt is None:
+            raise Withdrawn
         reply = self._reply_file(attempt)
         item = replace(item, asked=item.asked + 1, since=item.since or self.clock())
         refusal = await self._send(item, n, reply)
@@ -192,9 +196,22 @@ class Work:
             except BadPicture as error:
                 return not_a_picture(error)
             stem = stem_at(item.stem, index)
-            return place.outbox.save_picture(item.folder, stem, index, content, facts)
+            picture = place.outbox.save_picture(item.folder, stem, index, content, facts)
+            if item.item.resize_to:
+                self._add_copy(place.outbox, item, picture, content)
+            return picture
 
         return await self._on_disk(lambda: self._in_thread(asked, look_and_save))
+
+    def _add_copy(self, outbox: Outbox, item: OpenItem, picture: Picture, content: bytes) -> None:
+        """In the size that the row asked for. The picture is safe already: a copy fails no row."""
+        size = item.item.resize_to
+        try:
+            copy = resized(content, picture.format, size)
+            outbox.save_rendition(item.folder, size, picture.file, copy)
+        except (BadPicture, DiskError) as error:
+            self.log.warning("rendition.refused", job=item.job_id, row=item.number,
+                             file=picture.file, size=size, what=str(error))  # fmt: skip
 
     async def _deliver(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
@@ -245,6 +262,7 @@ class Work:
                     await self._commit(asked, settlement)
                 return Halted(item=asked.item, problem=problem, scope=scope)
             case Defer():
+                await self._learn(asked, refusal)
                 return await self._defer(asked, refusal, settlement, verdict)
 
     async def _defer(
@@ -277,6 +295,30 @@ class Work:
         for file in self.replies.glob(f"{asked.attempt}.*"):
             file.unlink(missing_ok=True)
         return over
+
+    async def _learn(self, asked: Asked, refusal: Refusal) -> None:
+        """What the server does not take is not sent by the rows that follow; a text's cap is no such case."""
+        if refusal.no is not No.MEND or refusal.code == "text_cut":
+            return
+        # A model without transparency still takes the other backgrounds.
+        only = refusal.code == "transparent_background"
+        value = str(asked.item.item.parameters.get(refusal.param, "")) if only else ""
+        await self._on_disk(
+            lambda: self.ledger.call(
+                self.ledger.refused.learn, asked.lane, refusal.param, value=value, now=self.clock()
+            )
+        )
+        self.log.warning("parameter.refused", lane=str(asked.lane), parameter=refusal.param,
+                         value=value, what=refusal.what,
+                         what_to_do="Rows are asked for without it, for a week.")  # fmt: skip
+
+    async def _without_refused(self, item: OpenItem, lane: LaneKey) -> OpenItem:
+        known = await self.ledger.call(self.ledger.refused.of, lane, now=self.clock())
+        said = item.item.parameters
+        names = (
+            one.parameter for one in known if one.value in ("", str(said.get(one.parameter, "")))
+        )
+        return replace(item, dropped=tuple(dict.fromkeys((*item.dropped, *names))))
 
     async def _forget_interrupted(self, item: OpenItem) -> OpenItem:
         if item.pending is not None:

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import BinaryIO, TypeAlias
 
 from watcher.core.errors import DropError
+from watcher.core.headers import is_result_column
+from watcher.core.jobs import SourceRow
 from watcher.core.parsing import json_text, yaml_text
 from watcher.core.parsing.drop import Limits, Parsed, header_key
 from watcher.core.parsing.encoding import Text, open_text
@@ -21,6 +23,7 @@ from watcher.core.parsing.prompts import read_prompt, read_text
 from watcher.core.parsing.records import read_records
 from watcher.core.parsing.table import read_table
 from watcher.core.parsing.workbook import read_workbook
+from watcher.core.report import undefused
 
 __all__ = ["KINDS", "Limits", "Parsed", "header_key", "kind_of", "parse"]
 
@@ -70,6 +73,8 @@ def parse(
         parsed = _READERS[kind](open_text(stream), limits)
     else:
         raise _not_rows(name, kind)
+    if kind in _TABLES and any(map(is_result_column, parsed.columns)):
+        parsed = _as_written(parsed)
     first = next(parsed.rows, None)
     if first is None:
         raise DropError(
@@ -78,6 +83,18 @@ def parse(
             code="no_rows",
         )
     return replace(parsed, rows=chain((first,), parsed.rows))
+
+
+def _as_written(parsed: Parsed) -> Parsed:
+    """A results file of ours, dropped again: without the `'` that keeps spreadsheets from running cells."""
+
+    def undone(row: SourceRow) -> SourceRow:
+        values = (undefused(cell) if isinstance(cell, str) else cell for cell in row.values)
+        return replace(row, values=tuple(values))
+
+    return replace(
+        parsed, columns=list(map(undefused, parsed.columns)), rows=map(undone, parsed.rows)
+    )
 
 
 def _check_size(stream: BinaryIO, limits: Limits) -> None:
@@ -104,6 +121,7 @@ def _not_rows(name: str, kind: str | None) -> DropError:
     return DropError(what, f"Rows are read from {endings}.", code="unknown_kind")
 
 
+_TABLES = ("csv", "tsv", "xlsx")
 _Reader: TypeAlias = Callable[[Text, Limits], Parsed]
 _READERS: Mapping[str | None, _Reader] = {
     "csv": read_table,

@@ -17,7 +17,7 @@ from watcher.core.parsing.drop import Limits, row_too_long, torn
 from watcher.core.parsing.letters import guess
 
 _CHUNK = 256 * 1024
-_SAMPLE_LINES = 400
+_SAMPLE_LINES = 200
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "utf-8"),
@@ -236,7 +236,7 @@ def _line_of(stream: BinaryIO, offset: int) -> int:
 
 
 def _sample(stream: BinaryIO) -> list[bytes]:
-    """Up to 800 lines that are not ASCII, spread evenly over the whole file."""
+    """Up to 400 lines that are not ASCII, spread evenly over the whole file."""
     kept: list[bytes] = []
     stride = 1
     for number, line in enumerate(_lines_beyond_ascii(stream)):

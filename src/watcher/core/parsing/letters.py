@@ -22,7 +22,7 @@ _WESTERN = {
     "English": "etaoinshrdlcumwfgypbvkjxqzéèïñçöêáàü",
     "Estonian": "aiestlunokrdmvgpjhäbõüfcöyšžzxwq",
     "Finnish": "aitneslokuämvrjhypdögbfcåwzxqéšž",
-    "French": "esaitnrulodcpmévqfbghjàxyèêzçôâîûùïkwëüœæÿ",
+    "French": "esaitnrulodcpmévqfbghjàxyèêzçâkîûùôœwïëüæÿ",
     "German": "enisratdhulcgmobwfkzvüpäßjöyxqéàè",
     "Icelandic": "arniesltugðkmdáoövfíþhyjæbpéóúýx",
     "Italian": "eaionlrtscdupmvghfbzqàèùòìéîjkxyw",
@@ -82,6 +82,7 @@ _NOISE = -3.0  # any word may be English: brands, formats, our own columns
 _RARER = -4.0  # how much rarer than cp1252 the other encodings are
 _SURE, _SURE_OF_OTHERS = 3.0, 6.0
 _PLAUSIBLE = -4.5  # for each letter; a text in the right language has about -3
+_ONE_SIGN = -8.0
 _MIXED = 15.0
 
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
@@ -123,7 +124,7 @@ def _single_byte(lines: Sequence[bytes], text: bytes) -> str | None:
     by_line = zip(scores[best], *scores.values(), strict=True)
     mixed = any(max(line) > line[0] + _MIXED for line in by_line)
     odd = len(_ODD.findall(decoded)) * 33 > len(_ACCENTED.findall(text))
-    plausible = totals[best] > _PLAUSIBLE * sum(map(len, _WORD.findall(text)))
+    plausible = totals[best] > _PLAUSIBLE * sum(map(len, _WORD.findall(text))) + _ONE_SIGN
     return best if plausible and not odd and not mixed else None
 
 

@@ -89,6 +89,7 @@ class Planner:
             reuse=settled.reuse,
             adjustments=adjustments,
             model_named_by_row=settled.named_by_row,
+            strict=self._rules.coercion == "strict",
         )
 
     def _settled(self, values: Sequence[Json], pictures: Pictures) -> Settled:

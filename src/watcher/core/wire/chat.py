@@ -34,6 +34,8 @@ def text_body(
     """An analyze call; `fields` hold everything that is no picture, `urls` are the pictures."""
     rest = dict(fields)
     detail, effort = rest.pop("detail", None), rest.pop("reasoning_effort", None)
+    if "reasoning" in profile.drops:
+        effort = None
     cap = next((rest.pop(name) for name in TOKEN_NAMES if name in rest), None)
     for name in (*TOKEN_NAMES, "prompt"):
         rest.pop(name, None)
