@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BytesIO
 
 from watcher.core.errors import DropError
 from watcher.core.parsing.drop import Limits, torn
@@ -24,12 +24,13 @@ _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _STRINGS = "xl/sharedstrings.xml"
 _OTHER_KINDS = ("content.xml", "xl/workbook.bin")
 
+_PREFIX = rb"""(?:[^\s<>/:"']++:)?"""
 _ATTRIBUTES = rb"""(?=[\s/>])((?:[^<>"']|"[^"<]*"|'[^'<]*')*+)"""
-_CELL = re.compile(rb"<(?:\w+:)?c" + _ATTRIBUTES)
-_ROW = re.compile(rb"<(?:\w+:)?row" + _ATTRIBUTES)
+_CELL = re.compile(rb"<" + _PREFIX + rb"c" + _ATTRIBUTES)
+_ROW = re.compile(rb"<" + _PREFIX + rb"row" + _ATTRIBUTES)
 _PLACE = re.compile(rb"""\br\s*=\s*["']([^"']*)["']""")
 _ODD_PLACE = re.compile(rb"""\br\s*=\s*["'](?![A-Za-z]{0,3}[0-9]{0,7}["'])""")
-_ROW_BEGINS = re.compile(rb"<(?:\w+:)?row(?=[\s/>])")
+_ROW_BEGINS = re.compile(rb"<" + _PREFIX + rb"row(?=[\s/>])")
 _LETTERS = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
 _NOT_LETTERS = b"0123456789"
 _ERRORS = re.compile(rb"""\bt\s*=\s*["']e["']""")
@@ -41,7 +42,7 @@ _LONGEST_CELL = 64 * 1024
 _LONGEST_TEXT = 4 * 1024**2
 
 
-def check_workbook(stream: BinaryIO, limits: Limits) -> tuple[str, ...]:
+def check_workbook(stream: BytesIO, limits: Limits) -> tuple[str, ...]:
     """Refuse what is no workbook, is locked or cut off, or unfolds to more than the limits.
 
     Returns sentences for the results.
@@ -66,7 +67,8 @@ def check_workbook(stream: BinaryIO, limits: Limits) -> tuple[str, ...]:
         raise unreadable() from error
     if not errors:
         return ()
-    return (f"{errors:,} cells of the workbook show a formula error; they were read as empty.",)
+    note = f"Cells that show a formula error ({errors:,} in this workbook) were read as empty."
+    return (note,)
 
 
 def unreadable() -> DropError:
@@ -120,7 +122,7 @@ def _too_large(limits: Limits) -> DropError:
     )
 
 
-def _check_cells(stream: BinaryIO, archive: zipfile.ZipFile, limits: Limits) -> int:
+def _check_cells(stream: BytesIO, archive: zipfile.ZipFile, limits: Limits) -> int:
     """Inflate every part once: its true size, the span of its cells, the text they repeat.
 
     Returns how many cells show a formula error.
@@ -152,7 +154,7 @@ def _check_span(sheet: _Sheet, limits: Limits) -> None:
         raise _bomb(f"spans more than {limits.max_sheet_cells:,} cells, which is the limit")
 
 
-def _inflate(stream: BinaryIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
+def _inflate(stream: BytesIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
     """The bytes of a part in pieces, however many there are and whatever the directory says."""
     stream.seek(member.header_offset)
     header = stream.read(_LOCAL_HEADER)
@@ -173,9 +175,10 @@ def _inflate(stream: BinaryIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
             size += len(chunk)
             _check_ratio(member, size)
             yield chunk
+    yield inflater.flush()
 
 
-def _string_lengths(stream: BinaryIO, member: zipfile.ZipInfo, limits: Limits) -> list[int]:
+def _string_lengths(stream: BytesIO, member: zipfile.ZipInfo, limits: Limits) -> list[int]:
     """The length in bytes of each text that cells can share, markup included."""
     lengths: list[int] = []
     rest, size = b"", 0

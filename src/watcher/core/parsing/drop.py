@@ -69,6 +69,14 @@ def too_many_rows(limits: Limits, where: str) -> DropError:
     )
 
 
+def too_many_lines(limit: int) -> DropError:
+    return DropError(
+        f"The file has more than {limit:,} lines, which is the limit; most of them must be empty.",
+        "Remove the empty lines, or split the file into smaller ones.",
+        code="too_many_lines",
+    )
+
+
 def too_many_columns(limits: Limits, where: str, count: int) -> DropError:
     return DropError(
         f"{where} makes {count:,} columns, and the limit is {limits.max_columns:,}.",
@@ -87,7 +95,7 @@ def cell_too_long(limits: Limits, where: str) -> DropError:
 
 def row_too_long(limits: Limits, where: str) -> DropError:
     return DropError(
-        f"{where} begins a record of more than {limits.max_row_chars:,} characters, which is the limit.",
+        f"{where} stands a record of more than {limits.max_row_chars:,} characters, which is the limit.",
         'Shorten it; also look for a bracket or a double quote (") that is opened and never closed.',
         code="row_too_long",
     )

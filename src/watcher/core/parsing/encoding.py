@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import StringIO
+from itertools import islice
 from typing import BinaryIO
 
 from watcher.core.errors import DropError
-from watcher.core.parsing.drop import Limits, row_too_long, torn
+from watcher.core.parsing.drop import Limits, row_too_long, too_many_lines, torn
 from watcher.core.parsing.letters import guess
 
 _CHUNK = 256 * 1024
 _SAMPLE_LINES = 200
+_SAMPLED_LINES = 2_000_000
+_LINES_A_ROW, _SPARE_LINES = 10, 1_000
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "utf-8"),
@@ -69,7 +72,7 @@ class Lines:
     """The lines of a text with their ends (LF, CRLF or CR), counted.
 
     Set `spent` to 0 where a record begins; a record of more than `max_row_chars` characters is
-    refused, so memory stays bounded whatever the text is.
+    refused, so memory stays bounded whatever the text is. So are millions of empty lines.
     """
 
     def __init__(self, text: Text, limits: Limits) -> None:
@@ -85,21 +88,24 @@ class Lines:
             # A CR that ends the chunk may be half of a CRLF.
             pending = whole.pop() if whole and not whole[-1].endswith("\n") else ""
             yield from self._counted(whole)
-            self._check(len(pending))
+            self._check_pending(len(pending))
         yield from self._counted(StringIO(pending, newline=""))
 
     def _counted(self, lines: list[str] | StringIO) -> Iterator[str]:
-        limit = self._limits.max_row_chars
+        most_chars = self._limits.max_row_chars
+        most_lines = _LINES_A_ROW * self._limits.max_rows + _SPARE_LINES
         for line in lines:
             self.number += 1
             self.spent += len(line)
-            if self.spent > limit:
-                self._check(0)
+            if self.spent > most_chars:
+                raise row_too_long(self._limits, f"At line {self.number}")
+            if self.number > most_lines:
+                raise too_many_lines(most_lines)
             yield line
 
-    def _check(self, more: int) -> None:
-        if self.spent + more > self._limits.max_row_chars:
-            raise row_too_long(self._limits, f"Before line {self.number + 1}")
+    def _check_pending(self, chars: int) -> None:
+        if self.spent + chars > self._limits.max_row_chars:
+            raise row_too_long(self._limits, f"At line {self.number + 1}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +245,7 @@ def _sample(stream: BinaryIO) -> list[bytes]:
     """Up to 400 lines that are not ASCII, spread evenly over the whole file."""
     kept: list[bytes] = []
     stride = 1
-    for number, line in enumerate(_lines_beyond_ascii(stream)):
+    for number, line in enumerate(islice(_lines_beyond_ascii(stream), _SAMPLED_LINES)):
         if number % stride == 0:
             kept.append(line)
         if len(kept) == 2 * _SAMPLE_LINES:

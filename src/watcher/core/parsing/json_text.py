@@ -131,7 +131,7 @@ class _Cursor:
         text = self._cut()
         self.taken += len(text)
         if self.taken > self._limits.max_row_chars:
-            raise row_too_long(self._limits, str(spot))
+            raise row_too_long(self._limits, f"At line {spot.line:,}")
         at_end = bare and self._at == len(self._text)
         return decode(text, self._limits, spot=spot, depth=depth, at_end=at_end)
 
@@ -188,7 +188,7 @@ class _Cursor:
         if not self._fill():
             self._refuse_rest()
         if len(self._text) - self._at > self._limits.max_row_chars:
-            raise row_too_long(self._limits, str(self.spot))
+            raise row_too_long(self._limits, f"At line {self.spot.line:,}")
 
     def _refuse_rest(self) -> None:
         """The text ends inside a value: it is wrong before its end, or cut off."""

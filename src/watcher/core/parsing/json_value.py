@@ -14,6 +14,7 @@ from watcher.core.parsing.drop import Limits, torn
 _MARK = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]|[^\s{}\[\],:"]++', re.DOTALL)
 _UNFIT = re.compile("[\0\x80-\x9f\ufffd\ud800-\udfff]")
 _UNFIT_ESCAPE = re.compile(r"\\u(?:00[089]|d[89a-f]|fffd)", re.IGNORECASE)
+_CUT_NUMBER = re.compile(r"\.|[eE][+-]?")
 _MAX_INT = 2**63 - 1
 _MAX_DIGITS = 19
 
@@ -79,6 +80,7 @@ def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
         error.msg.startswith("Unterminated string")
         or (error.msg.startswith("Invalid \\") and len(rest) < len("\\uXXXX"))
         or any(word.startswith(rest) for word in words)
+        or _CUT_NUMBER.fullmatch(rest) is not None
     )
 
 

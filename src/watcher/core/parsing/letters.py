@@ -85,6 +85,15 @@ _PLAUSIBLE = -4.5  # for each letter; a text in the right language has about -3
 _ONE_SIGN = -8.0
 _MIXED = 15.0
 
+# Short words that leave no doubt.
+_COMMON = frozenset(
+    (
+        *("à", "où", "là", "ça", "très", "même", "après", "été", "forêt", "é", "è", "più", "não"),
+        *("für", "über", "schön", "grün", "está", "más", "niño", "på", "är", "för"),
+    )
+)
+_COMMONNESS = 5.0
+
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _ACCENTED = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 # What one encoding read as another looks like: signs inside words, capitals with an accent after
@@ -148,10 +157,15 @@ def _line_scores(lines: Sequence[bytes]) -> dict[str, list[float]]:
 
 
 def _fits(encoding: str, word: bytes) -> tuple[float, ...]:
-    odd = 0 if word.isascii() else len(_ODD.findall(word.decode(encoding, "replace")))
+    if word.isascii():
+        bonus = 0.0
+    else:
+        decoded = word.decode(encoding, "replace")
+        bonus = _ODDITY * len(_ODD.findall(decoded))
+        bonus += _COMMONNESS * (decoded.lower() in _COMMON)
     noise = sum(map(_english().__getitem__, word)) + _NOISE
     return tuple(
-        max(sum(map(table.__getitem__, word)), noise) + odd * _ODDITY for table in _tables(encoding)
+        max(sum(map(table.__getitem__, word)), noise) + bonus for table in _tables(encoding)
     )
 
 

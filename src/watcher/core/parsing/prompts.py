@@ -79,7 +79,7 @@ def _whole(text: Text, limits: Limits) -> str:
     for chunk in text.chunks():
         parts.append(chunk)
         if sum(map(len, parts)) > limits.max_row_chars:
-            raise row_too_long(limits, "Line 1")
+            raise row_too_long(limits, "In the file")
     return "".join(parts)
 
 

@@ -81,7 +81,11 @@ def rows_of(elements: Iterable[Element], columns: list[str], limits: Limits) -> 
 def _outline(elements: Iterable[Element], limits: Limits) -> dict[str, Json] | None:
     """The members of the file's object (`rows` without its rows); None if the file is a list."""
     members: dict[str, Json] = {}
+    rows = 0
     for element in elements:
+        rows += element.kind == "row"
+        if rows > limits.max_rows:
+            raise too_many_rows(limits, f"Line {element.line:,}")
         if element.kind == "rows":
             members["rows"] = []
         elif element.kind == "member":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import BinaryIO, TypeAlias
 
 from python_calamine import (
@@ -31,9 +32,12 @@ _MAX_EXACT = 2**53  # beyond this not every whole number is a float
 
 def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed:
     """Open a workbook, after it has been checked to unfold to no more than the limits."""
-    notes = check_workbook(stream, limits)
     stream.seek(0)
-    rows = _sheet_rows(stream, sheet)
+    # All of it in memory: from here on no error is one of the disk.
+    content = BytesIO(stream.read())
+    notes = check_workbook(content, limits)
+    content.seek(0)
+    rows = _sheet_rows(content, sheet)
     line, header = next(((line, row) for line, row in rows if _width(row)), (0, []))
     if not line:
         raise DropError("The sheet is empty.", "Put a header row and rows in it.", code="empty")
@@ -44,10 +48,10 @@ def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed
     return Parsed(columns=columns, rows=_source_rows(rows, limits), encoding="", notes=notes)
 
 
-def _sheet_rows(stream: BinaryIO, name: str | None) -> Iterator[tuple[int, list[_Cell]]]:
+def _sheet_rows(content: BytesIO, name: str | None) -> Iterator[tuple[int, list[_Cell]]]:
     """Rows with their number in the sheet. The workbook is read at the first `next`."""
     try:
-        book = CalamineWorkbook.from_object(stream)
+        book = CalamineWorkbook.from_object(content)
         sheet = book.get_sheet_by_name(_choose(book, name))
     except (CalamineError, OSError, ValueError) as error:
         raise unreadable() from error

@@ -148,7 +148,7 @@ class _Events:
             )
         self.spent += len(text) + 1
         if self.spent > self._limits.max_row_chars:
-            raise row_too_long(self._limits, f"Before line {self.line:,}")
+            raise row_too_long(self._limits, f"At line {self.line:,}")
 
     def _unreadable(self, error: yaml.MarkedYAMLError) -> DropError:
         if mark := error.problem_mark or error.context_mark:
