@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeAlias
 
 from watcher.core.jobs import Slice
+from watcher.core.log import Log
 from watcher.ledger import Ledger
 
 WorkSlice: TypeAlias = Callable[[Slice, Callable[[], None]], Awaitable[float]]
 
 _OPEN_JOBS = 64  # jobs that compete for turns at once; the others follow in the order they came
+_BROKEN = 300.0  # seconds before a slice is handed out again that met a fault of our own
 _LONGEST_SLEEP = 30.0  # seconds: clocks jump, so due times are looked at again
 
 
 class LocalEngine:
     """Hands out slices of this process's own ledger: of each job the next one when the last has started."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], float]) -> None:
-        """`clock` tells seconds since the epoch."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float],
+        log: Log,
+        inboxes: Collection[str] | None = None,
+    ) -> None:
+        """`clock` tells seconds since the epoch. `inboxes`: jobs of others wait until these are served."""
         self._ledger = ledger
+        self._log = log
+        self._inboxes = inboxes
         self._clock = clock
         self._wake = asyncio.Event()
         self._feeding: dict[str, Slice] = {}  # by job: the slice whose rows are being started
@@ -39,7 +50,7 @@ class LocalEngine:
 
     async def reconcile(self) -> None:
         """At start: whatever the ledger says is being worked on, is not."""
-        await self._ledger.call(self._ledger.items.reconcile)
+        await self._ledger.insist(self._ledger.items.reconcile)
 
     async def run(self, work: WorkSlice, *, only: str | None = None) -> None:
         """Until `stop`; `only`: slices of one job alone."""
@@ -52,15 +63,16 @@ class LocalEngine:
                     slices.create_task(self._one(slice_, work))
                 if not self._working:
                     self.idle.set()
-                await self._until_due()
+                await self._until_due(only)
 
     async def _take(self, only: str | None) -> list[Slice]:
         room = _OPEN_JOBS - len(self._feeding)
         if room <= 0:
             return []
-        taken = await self._ledger.call(
+        taken = await self._ledger.insist(
             self._ledger.items.take_slices,
             now=self._clock(), most=room, without=tuple(self._feeding), only=only,
+            inboxes=self._inboxes,
         )  # fmt: skip
         if taken:
             self.idle.clear()
@@ -72,17 +84,25 @@ class LocalEngine:
                 del self._feeding[slice_.job_id]
                 self._wake.set()
 
-        due_at = await work(slice_, drained)
-        await self._ledger.call(self._ledger.items.release, slice_, due_at=due_at)
+        try:
+            due_at = await work(slice_, drained)
+        except Exception:  # noqa: BLE001 - the border of this slice's task: one broken slice stops no other
+            self._log.exception("slice.broken", job=slice_.job_id, first=slice_.first)
+            due_at = self._clock() + _BROKEN
+        await self._ledger.insist(
+            self._ledger.items.release, slice_, due_at=due_at, now=self._clock()
+        )
         self._working -= 1
         drained()
         self._wake.set()
 
-    async def _until_due(self) -> None:
+    async def _until_due(self, only: str | None) -> None:
         wait = _LONGEST_SLEEP
         if len(self._feeding) < _OPEN_JOBS:
             items = self._ledger.items
-            due = await self._ledger.call(items.next_due, without=tuple(self._feeding))
+            due = await self._ledger.insist(
+                items.next_due, without=tuple(self._feeding), only=only, inboxes=self._inboxes
+            )
             wait = _LONGEST_SLEEP if due is None else max(due - self._clock(), 0.01)
         try:
             async with asyncio.timeout(min(wait, _LONGEST_SLEEP)):

@@ -9,18 +9,19 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path, PurePath
+from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.errors import DropError, TornDrop
-from watcher.core.jobs import Item, Json, Problem, SourceRow
+from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
+from watcher.core.jobs import Item, JobState, Json, Problem, SourceRow
 from watcher.core.log import Log
 from watcher.core.naming import assign_stems, job_folder, kept_stems
-from watcher.core.parsing import Limits, Parsed, parse
+from watcher.core.parsing import Limits, Parsed, kind_of
 from watcher.core.planning import Planner, RowRules, item_to_json
 from watcher.core.pricing import estimate_usd
 from watcher.core.report import duplicate_note, waiting_note
@@ -31,17 +32,22 @@ from watcher.inbox import (
     DropBusy,
     DropGone,
     InboxFolder,
+    PicturePlaces,
     Snapshot,
     Waiting,
     archive,
+    bring_along,
     claim,
     claimed_ids,
     find_claimed,
+    sha256_in,
     snapshot,
     unclaim,
     write_note,
 )
-from watcher.ledger import Acceptance, Claim, Earlier, Ledger, NewJob, NewRow, dump
+from watcher.intake_drops import Awaited, Inside, Lacking, opened_drop
+from watcher.intake_pictures import RowPictures
+from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob, NewRow, dump
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 _PLAIN_NAMES = "{{ name or row }}-{{ index }}"
@@ -51,7 +57,12 @@ URGENT_PRIORITY = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRules:
-    """What an inbox says about the rows of its drops. `fingerprint`: equal rules, equal text."""
+    """What an inbox says about the rows of its drops. `fingerprint`: equal rules, equal text.
+
+    `assets`: further folders with pictures; `grace`: seconds that one which is not there is waited
+    for; `hosts`: the only ones that addresses may name, none: any. `picture_row`: the columns of the
+    row that a dropped picture is.
+    """
 
     rows: RowRules
     filename: Template
@@ -59,6 +70,17 @@ class InboxRules:
     fingerprint: str
     settings: Mapping[str, Json]
     priority: int = 1
+    assets: tuple[Path, ...] = ()
+    grace: float = 60.0
+    hosts: tuple[str, ...] = ()
+    picture_row: Mapping[str, str] = field(default_factory=dict)
+
+
+class Space(Protocol):
+    """Room on the disks."""
+
+    def require(self, folder: Path) -> None:
+        """Raises DiskError where too little is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +92,8 @@ class Intake:
     ledger: Ledger
     catalogue: Catalogue
     blobs: Path
+    inputs: Path
+    space: Space
     outbox: str
     clock: Callable[[], float]
     monotonic: Callable[[], float]
@@ -78,17 +102,22 @@ class Intake:
     log: Log
     on_job: Callable[[str], None]
     _torn: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
+    _lacking: Lacking = field(default_factory=Lacking)
     _equal: dict[str, tuple[threading.Lock, int]] = field(default_factory=dict)
     _equal_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, drop: Drop) -> float | None:
         """Make a job of a drop; returns seconds to put it off when it ends in the middle.
 
-        Raises DropGone, DropBusy, InboxError or DiskError; the drop is then where it was, or claimed
-        and taken up by `recover`.
+        Raises DropGone, DropBusy, InboxError or DiskError; the drop is then where it was, or, where
+        the inbox is away, claimed and taken up by `recover`.
         """
         if (wait := self._torn_for(drop)) > 0:
             return wait
+        if (wait := self._lacking.wait(drop, self.rules().grace, self.monotonic())) > 0:
+            return wait
+        self.space.require(self.blobs)
+        self.space.require(self.folder.path)
         claim_id = self.new_id()
         self.ledger.claims.intend(
             claim_id, inbox=self.folder.name, path=drop.path, now=self.clock()
@@ -105,10 +134,16 @@ class Intake:
         """Take up every claim that an earlier process left, known to the ledger or not."""
         known = {found.id: found for found in self.ledger.claims.open(self.folder.name)}
         lying = dict(claimed_ids(self.folder))
-        for claim_id in lying.keys() - known.keys():
-            self._adopt(claim_id, lying[claim_id])
-        for claim_id, found in known.items():
-            self._resume(found, lies=claim_id in lying)
+        for claim_id in sorted(lying.keys() | known.keys()):
+            try:
+                if claim_id in known:
+                    self._resume(known[claim_id], lies=claim_id in lying)
+                else:
+                    self._adopt(claim_id, lying[claim_id])
+            except (InboxError, DiskError):
+                raise  # all of it is tried again
+            except Exception:
+                self.log.exception("claim.broken", inbox=self.folder.name, claim=claim_id)
 
     def tell_waiting(self, waiting: Waiting) -> None:
         """The note beside a drop that is not taken yet."""
@@ -127,6 +162,10 @@ class Intake:
             )  # the repeat of a job; a job's own original is archived at its end
 
     def _adopt(self, claim_id: str, path: bytes) -> None:
+        if self.ledger.claims.find(claim_id) is not None:
+            # It was archived before, and came back with a copy of the inbox: it is not paid again.
+            self._archive(claim_id)
+            return
         self.ledger.claims.intend(claim_id, inbox=self.folder.name, path=path, now=self.clock())
         self._take_found(claim_id)
 
@@ -140,8 +179,8 @@ class Intake:
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
         own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment
-        own.mkdir(exist_ok=True, mode=0o700)
         try:
+            _make(own)
             taken = snapshot(claimed, own)
             with self._alone(taken.sha256):
                 return self._accept(claimed, taken, drop)
@@ -151,6 +190,9 @@ class Intake:
         except DropError as error:
             self._refuse(claimed, None, error)
             return None
+        except DiskError:
+            self._give_back(claimed.claim_id)
+            raise
         finally:
             shutil.rmtree(own, ignore_errors=True)
 
@@ -175,20 +217,31 @@ class Intake:
             earlier = self.ledger.jobs.earlier(
                 sha256=taken.sha256, inbox=self.folder.name, rules=rules.fingerprint
             )
-            if earlier is not None and earlier.reusable:
+            if earlier and earlier.reusable and not self._has_new_pictures(earlier):
                 self._repeat(claimed, earlier)
                 return None
         job = self._new_job(claimed, taken, rules)
-        self.ledger.jobs.begin(job)
+        incoming = self.ledger.incoming(job)
         try:
-            acceptance = self._read(job, taken, rules)
+            acceptance = self._read(job, incoming, claimed, taken, rules)
+        except Awaited as awaited:
+            incoming.forget()
+            self._put_back(claimed)
+            write_note(self.folder, claimed.path, waiting_note(claimed.name, awaited.why))
+            return awaited.wait
         except TornDrop as error:
-            self.ledger.jobs.forget(job.id)
+            incoming.forget()
             return self._wait_or_refuse(claimed, taken, drop, error)
         except DropError as error:
             self._refuse(claimed, taken, error)
             return None
-        self.ledger.jobs.accept(job.id, acceptance, claim_id=claimed.claim_id, now=self.clock())
+        except WatcherError:
+            raise
+        except Exception:
+            self.log.exception("drop.broken", inbox=job.inbox, file=job.name)
+            self._refuse(claimed, taken, _our_fault(job.name))
+            return None
+        incoming.accept(acceptance, claim_id=claimed.claim_id, now=self.clock())
         self.log.info("job.accepted", inbox=job.inbox, job=job.id, file=job.name)
         self.on_job(job.id)
         return None
@@ -208,14 +261,25 @@ class Intake:
             priority=URGENT_PRIORITY if urgent else rules.priority,
         )
 
-    def _read(self, job: NewJob, taken: Snapshot, rules: InboxRules) -> Acceptance:
-        """Parse, plan and write down every row. Raises DropError."""
-        with taken.path.open("rb") as stream:
-            parsed = parse(job.name, stream, limits=rules.limits)
-            planner = Planner(rules.rows, self.catalogue, parsed.columns, parsed.defaults)
-            estimate = _Estimate(self.catalogue)
-            rows = _new_rows(parsed, planner, rules.filename, estimate)
-            self.ledger.jobs.add_rows(job.id, rows)
+    def _read(
+        self, job: NewJob, incoming: Incoming, claimed: Claimed, taken: Snapshot, rules: InboxRules
+    ) -> Acceptance:
+        """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
+        try:
+            with opened_drop(job.name, taken.path, rules.limits, rules.picture_row) as (parsed, inside):
+                # The inbox's template is for tables; a dropped picture has its prompt.
+                own = replace(rules.rows, prompt_template=None) if kind_of(job.name) == "picture" else rules.rows
+                planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
+                pictures = self._pictures(claimed, rules, inside)
+                estimate = _Estimate(self.catalogue)
+                rows = _new_rows(parsed, planner, pictures, rules.filename, estimate)
+                incoming.add(rows)
+            now = self.monotonic()
+            self._lacking.expect(claimed, pictures.places, pictures.absent, rules.grace, now)
+            pictures.finish()
+        except BaseException:
+            shutil.rmtree(self.inputs / job.id, ignore_errors=True)
+            raise
         detected = f"Read as {parsed.encoding}."
         notes = (detected, *parsed.notes) if parsed.encoding_detected else parsed.notes
         return Acceptance(
@@ -224,6 +288,27 @@ class Intake:
             delimiter=parsed.delimiter,
             notes=notes,
             estimate_usd=estimate.usd,
+        )
+
+    def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
+        places = PicturePlaces(
+            folder=self.folder, drop=claimed.path, assets=rules.assets, inside=inside
+        )
+        return RowPictures(
+            places,
+            rules.rows,
+            hosts=rules.hosts,
+            job=claimed.claim_id,
+            into=self.inputs / claimed.claim_id,
+            catalogue=self.catalogue,
+            ledger=self.ledger,
+        )
+
+    def _has_new_pictures(self, earlier: Earlier) -> bool:
+        """Whether beside an equal drop lie other pictures than last time, under the same names."""
+        return any(
+            sha256_in(self.folder, path) not in {None, sha256}
+            for path, sha256 in self.ledger.companions.contents(earlier.id)
         )
 
     def _repeat(self, claimed: Claimed, earlier: Earlier) -> None:
@@ -236,16 +321,20 @@ class Intake:
         self.log.info("drop.repeated", inbox=self.folder.name, file=claimed.name, job=earlier.id,
                       rows_again=again)  # fmt: skip
         self.ledger.claims.conclude(claimed.claim_id, job_id=earlier.id)
-        self._archive(claimed.claim_id)
+        companions = []
+        if earlier.state is not JobState.RUNNING:
+            companions = self.ledger.companions.to_archive(earlier.id, also_failed=True)
+        self._archive(claimed.claim_id, companions)
         self.on_job(earlier.id)
 
     def _refuse(self, claimed: Claimed, taken: Snapshot | None, error: DropError) -> None:
         """It cannot be read as a whole: a job without rows, so that everybody is told of it."""
         job = self._new_job(claimed, taken, self.rules())
         problem = Problem(code=error.code, what=error.what, hint=error.hint)
-        self.ledger.jobs.begin(job)
+        incoming = self.ledger.incoming(job)
+        incoming.forget()  # what came in before it was known
         acceptance = Acceptance(columns=(), problem=problem)
-        self.ledger.jobs.accept(job.id, acceptance, claim_id=claimed.claim_id, now=self.clock())
+        incoming.accept(acceptance, claim_id=claimed.claim_id, now=self.clock())
         self.log.warning("drop.refused", inbox=job.inbox, job=job.id, file=job.name,
                          code=error.code, what=error.what, what_to_do=error.hint)  # fmt: skip
         self.on_job(job.id)
@@ -274,15 +363,40 @@ class Intake:
             return 0.0
         return since + _TORN_GRACE * self.folder.settle - self.monotonic()
 
+    def _give_back(self, claim_id: str) -> None:
+        """A disk refused: the drop lies where people see it until there is room, unless it is a job already."""
+        found, claimed = self.ledger.claims.find(claim_id), find_claimed(self.folder, claim_id)
+        if found is not None and found.state == "intended" and claimed is not None:
+            self._put_back(claimed)
+
     def _put_back(self, claimed: Claimed) -> None:
         unclaim(claimed)
         self.ledger.claims.drop(claimed.claim_id)
 
-    def _archive(self, claim_id: str) -> None:
+    def _archive(self, claim_id: str, companions: Sequence[bytes] = ()) -> None:
         claimed = find_claimed(self.folder, claim_id)
         if claimed is not None:
-            archive(claimed, where="done", month=self.month(), job=claim_id)
+            path = archive(claimed, where="done", month=self.month(), job=claim_id)
+            bring_along(self.folder, path, companions)
         self.ledger.claims.archived(claim_id)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DiskError(
+            f"{folder} cannot be made: {error.strerror}.",
+            "Make room on that disk, or let this service write there; the work goes on by itself.",
+        ) from None
+
+
+def _our_fault(name: str) -> DropError:
+    return DropError(
+        f"{name} could not be read: this program met a fault of its own.",
+        "Drop it again after an update, and send it with the log to who looks after image-watcher.",
+        code="internal",
+    )
 
 
 class _Estimate:
@@ -298,13 +412,19 @@ class _Estimate:
 
 
 def _new_rows(
-    parsed: Parsed, planner: Planner, filename: Template, estimate: _Estimate
+    parsed: Parsed,
+    planner: Planner,
+    pictures: RowPictures,
+    filename: Template,
+    estimate: _Estimate,
 ) -> Iterator[NewRow]:
     planned: deque[tuple[SourceRow, Item | Problem]] = deque()
 
     def names() -> Iterator[tuple[int, tuple[str, ...]]]:
         for source in parsed.rows:
             plan = planner.plan(source)
+            if isinstance(plan, Item) and plan.images:
+                plan = pictures.settle(source.number, plan)
             planned.append((source, plan))
             yield source.number, _rendered(filename, source, plan, parsed.columns)
 

@@ -6,9 +6,11 @@ Everything here can be done again without harm: a crash in the middle of it repe
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from watcher.core.errors import DiskError, InboxError
@@ -26,16 +28,18 @@ from watcher.core.report import (
     status_note,
 )
 from watcher.core.results import JobResult, RowResult
-from watcher.inbox import InboxFolder, archive, find_claimed, sweep_notes, write_note
+from watcher.inbox import InboxFolder, archive, bring_along, find_claimed, sweep_notes, write_note
 from watcher.ledger import Ledger
 from watcher.outbox import Outbox
 
 _FRESH = 2.0  # seconds between two publications of a running job, at least
 _SHARE = 10  # a publication that takes long comes at most every tenth of the time
 _AGAIN = 30.0  # seconds until a publication that a disk refused is tried again
+_BROKEN = 300.0  # seconds until one is tried again that met a fault of our own
 _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
 _OVERVIEW = 10.0  # seconds between two overviews of one outbox, at least
 _OVERVIEW_JOBS = 200
+_NAME_BYTES = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,112 +59,121 @@ class Publisher:
         *,
         ledger: Ledger,
         shelves: Mapping[str, Shelf],
+        inputs: Path,
         clock: Callable[[], float],
         month: Callable[[], str],
         version: str,
         public_url: str,
         paused: Callable[[], str],
         log: Log,
-        on_published: Callable[[str], None],
     ) -> None:
-        """`paused`: why nothing moves now, "" when it does. `on_published` hears of each final one."""
+        """`inputs`: a folder for each job's pictures. `paused`: why nothing moves now, "" when it does. `clock`: seconds since the epoch."""
         self._ledger = ledger
         self._shelves = shelves
+        self._inputs = inputs
         self._clock = clock
         self._month = month
         self._version = version
         self._public_url = public_url
         self._paused = paused
         self._log = log
-        self._on_published = on_published
+        self._now = asyncio.get_running_loop().time  # wall clocks jump
         self._due: dict[str, float] = {}
-        self._writing: set[str] = set()
+        # One line for each inbox, worked by one task: a share that hangs stops its own inbox only,
+        # and 100,000 jobs that end at once are 100,000 names, not tasks.
+        self._lines: dict[str, asyncio.Queue[str]] = {name: asyncio.Queue() for name in shelves}
+        self._lined: set[str] = set()
         self._gap: dict[str, float] = {}
-        self._inboxes: dict[str, str] = {}
-        self._overview_due: dict[str, float] = {}
+        self._stale: dict[
+            Path, Shelf
+        ] = {}  # by outbox: the shelf through which to write its overview
+        self._ended = asyncio.Event()
         self._news = asyncio.Event()
 
     def touch(self, job_id: str) -> None:
         """Something of this job changed: publish it soon."""
         wait = self._gap.get(job_id, _FRESH)
-        self._due.setdefault(job_id, self._clock() + wait)
+        self._due.setdefault(job_id, self._now() + wait)
         self._news.set()
 
     def finish(self, job_id: str) -> None:
         """The job ended, or is to be told of at once."""
-        self._due[job_id] = self._clock()
+        self._due[job_id] = self._now()
         self._news.set()
 
     async def run(self) -> None:
         """Publish until cancelled; what a crash left unpublished comes first."""
-        for job_id in await self._ledger.call(self._ledger.views.unpublished):
+        for job_id in await self._ledger.insist(self._ledger.views.unpublished):
             self.finish(job_id)
-        async with asyncio.TaskGroup() as publications:
-            publications.create_task(self._sweep())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._sweep())
+            tasks.create_task(self._overviews(tasks))
+            for inbox, line in self._lines.items():
+                tasks.create_task(self._work_off(self._shelves[inbox], line))
             while True:
                 self._news.clear()
                 for job_id in self._take_due():
-                    publications.create_task(self._publish_alone(job_id))
+                    await self._line_up(job_id)
                 await self._until_due()
 
     async def flush(self) -> None:
-        """Publish what is still waiting for its time: the daemon stops."""
-        for job_id in list(self._due):
-            await self._publish(job_id)
-        self._due.clear()
+        """Publish what is still waiting for its time, once: the daemon stops, `run` has been cancelled."""
+        for job_id in (*self._lined, *self._due):
+            inbox = await self._ledger.call(self._ledger.views.inbox, job_id)
+            if inbox in self._shelves:
+                await self._publish(self._shelves[inbox], job_id)
+        for shelf in self._stale.values():
+            await self._overview(shelf)
 
     def _take_due(self) -> list[str]:
-        now = self._clock()
-        due = [job for job, at in self._due.items() if at <= now and job not in self._writing]
+        now = self._now()
+        due = [job for job, at in self._due.items() if at <= now and job not in self._lined]
         for job_id in due:
             del self._due[job_id]
-        self._writing.update(due)
         return due
 
+    async def _line_up(self, job_id: str) -> None:
+        inbox = await self._ledger.insist(self._ledger.views.inbox, job_id)
+        if inbox in self._lines:  # else it was taken out of the settings
+            self._lined.add(job_id)
+            self._lines[inbox].put_nowait(job_id)
+
+    async def _work_off(self, shelf: Shelf, line: asyncio.Queue[str]) -> None:
+        """One publication of an inbox at a time; what changes meanwhile is due after it."""
+        while True:
+            job_id = await line.get()
+            await self._publish(shelf, job_id)
+            self._lined.discard(job_id)
+            self._news.set()
+
     async def _until_due(self) -> None:
-        waiting = (at for job, at in self._due.items() if job not in self._writing)
+        waiting = (at for job, at in self._due.items() if job not in self._lined)
         soonest = min(waiting, default=None)
-        wait = None if soonest is None else max(soonest - self._clock(), 0.01)
+        wait = None if soonest is None else max(soonest - self._now(), 0.01)
         try:
             async with asyncio.timeout(wait):
                 await self._news.wait()
         except TimeoutError:
             return
 
-    async def _publish_alone(self, job_id: str) -> None:
-        """One publication of a job at a time; what changes meanwhile is due after it."""
-        try:
-            await self._publish(job_id)
-        finally:
-            self._writing.discard(job_id)
-            self._news.set()
-
-    async def _publish(self, job_id: str) -> None:
-        inbox = await self._inbox(job_id)
-        shelf = self._shelves.get(inbox)
-        if shelf is None:
-            return  # its inbox was taken out of the settings
+    async def _publish(self, shelf: Shelf, job_id: str) -> None:
+        began, again, over = self._now(), 0.0, False
         loop = asyncio.get_running_loop()
-        began = loop.time()
         try:
             over = await loop.run_in_executor(shelf.thread, self._write, shelf, job_id)
         except (DiskError, InboxError) as error:
             self._log.warning("results.refused", job=job_id, what=error.what, what_to_do=error.hint)
-            self._due[job_id] = self._clock() + _AGAIN
-            return
-        self._gap[job_id] = max(_FRESH, _SHARE * (loop.time() - began))
-        if over:
-            self._due.pop(job_id, None)
-            self._gap.pop(job_id, None)
-            self._inboxes.pop(job_id, None)
-            self._on_published(job_id)
-            await self._overview(shelf)
-
-    async def _inbox(self, job_id: str) -> str:
-        if job_id not in self._inboxes:
-            job = await self._ledger.call(self._ledger.views.job, job_id)
-            self._inboxes[job_id] = job.inbox if job else ""
-        return self._inboxes[job_id]
+            again = _AGAIN
+        except Exception:  # noqa: BLE001 - the border of one publication: it stops no other
+            self._log.exception("results.broken", job=job_id)
+            again = _BROKEN
+        gap = self._gap[job_id] = max(_FRESH, _SHARE * (self._now() - began))
+        if again:
+            self._due[job_id] = self._now() + max(again, gap)
+        elif over:
+            self._gap.pop(job_id)
+            self._stale[shelf.outbox.root] = shelf
+            self._ended.set()
 
     def _write(self, shelf: Shelf, job_id: str) -> bool:
         """Everything people see of a job, as it is now; True when that is final."""
@@ -178,6 +191,8 @@ class Publisher:
         write_note(shelf.folder, self._ledger.views.path(job_id), note)
         if over:
             self._ledger.jobs.published(job_id, now=self._clock())
+            if job.is_settled:
+                shutil.rmtree(self._inputs / job_id, ignore_errors=True)
             self._log.info("job.published", job=job_id, state=job.state, rows=job.rows)
         return over
 
@@ -186,7 +201,7 @@ class Publisher:
             return self._ledger.views.rows(job.id)
 
         url, put = self._public_url, outbox.write_text
-        comma = job.delimiter or ","
+        comma = ";" if job.delimiter == ";" else ","  # what spreadsheets split a .csv at
         outbox.prepare(job.folder)
         put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, public_url=url))
         if job.state is not JobState.RUNNING:
@@ -212,23 +227,26 @@ class Publisher:
             shelf_name: Literal["done", "failed"]
             shelf_name = "failed" if job.state is JobState.FAILED else "done"
             path = archive(claimed, where=shelf_name, month=self._month(), job=job.id)
+            bring_along(shelf.folder, path, self._ledger.companions.to_archive(job.id))
             if job.problem:
                 reason = refused_note(job.name, job.problem.what, job.problem.hint)
                 Outbox(shelf.folder.path / path.parent).write_text(
-                    "", f"{claimed.name[:200]}.error.txt", [reason]
+                    "", f"{_cut(claimed.name)}.error.txt", [reason]
                 )
         self._ledger.claims.archived(job.id)
 
+    async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
+        """After each job that ended, not more often than people look."""
+        while True:
+            await self._ended.wait()
+            self._ended.clear()
+            stale, self._stale = self._stale, {}
+            for shelf in stale.values():
+                tasks.create_task(self._overview(shelf))
+            await asyncio.sleep(_OVERVIEW)
+
     async def _overview(self, shelf: Shelf) -> None:
-        """`index.html` over all jobs of an outbox, not more often than people look."""
-        root = str(shelf.outbox.root)
-        wait = self._overview_due.get(root, 0.0) - self._clock()
-        if wait > _OVERVIEW:
-            return  # one is about to be written
-        self._overview_due[root] = self._clock() + max(wait, 0.0) + _OVERVIEW
-        if wait > 0:
-            self._overview_due[root] += _OVERVIEW
-            await asyncio.sleep(wait)
+        """`index.html` over all jobs of an outbox."""
         inboxes = {
             name for name, one in self._shelves.items() if one.outbox.root == shelf.outbox.root
         }
@@ -242,6 +260,8 @@ class Publisher:
             await asyncio.get_running_loop().run_in_executor(shelf.thread, write)
         except DiskError as error:
             self._log.warning("results.refused", what=error.what, what_to_do=error.hint)
+        except Exception:  # noqa: BLE001 - the border of this task: an overview stops no results
+            self._log.exception("overview.broken", outbox=str(shelf.outbox.root))
 
     async def _sweep(self) -> None:
         """Notes are gone after a day."""
@@ -254,3 +274,8 @@ class Publisher:
                 except (DiskError, InboxError) as error:
                     self._log.warning("notes.kept", what=error.what, what_to_do=error.hint)
             await asyncio.sleep(_SWEEP)
+
+
+def _cut(name: str) -> str:
+    """Short enough that an ending may be added to it."""
+    return name.encode()[:_NAME_BYTES].decode(errors="ignore")

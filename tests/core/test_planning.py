@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 
 import pytest
-
 from tests.planning_rows import CATALOGUE, GENERIC, OPENAI, RULES, STRICT, item, plan, problem, told
+
 from watcher.core.jobs import Item, Json, Operation, Problem, SourceRow
 from watcher.core.planning import FIELDS, Planner
 

@@ -8,8 +8,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.planning_rows import CATALOGUE, GENERIC, RULES
+
 from watcher.core.catalogue import Model
 from watcher.core.jobs import Item, Json, Operation, Problem, SourceRow
 from watcher.core.planning import FIELDS, Planner, RowRules, item_from_json, item_to_json

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-
 from tests.planning_rows import GENERIC, RULES, STRICT, item, plan, problem, told
+
 from watcher.core.jobs import Item, Json, Operation, Problem
 
 FLARE, SUNBURST = "gpt-image-2.5-flare", "gpt-image-2.5-sunburst"

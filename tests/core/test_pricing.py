@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.planning_rows import CATALOGUE
+
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Item, Json, Operation, Usage
 from watcher.core.pricing import cost_usd, estimate_usd

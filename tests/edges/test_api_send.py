@@ -73,7 +73,15 @@ def send(
     **more: Any,  # noqa: ANN401
 ) -> Reply | Refusal:
     base = server if isinstance(server, str) else server.base
-    return with_api(endpoint(base), lambda api: api.send(call, into), **more)
+    return with_api(endpoint(base), lambda api: sent(api, into, call), **more)
+
+
+async def sent(api: ImageApi, into: Path, call: Call = CALL) -> Reply | Refusal:
+    """The reply, read back, or why there is none."""
+    refusal = await api.send(call, into)
+    reply = load_reply(into)
+    assert (refusal is None) != (reply is None)
+    return refusal or reply or pytest.fail("neither")
 
 
 def refused(server: Server | str, into: Path, **more: Any) -> Refusal:  # noqa: ANN401
@@ -249,7 +257,7 @@ def test_a_bomb_is_cut_off(tmp_path: Path) -> None:
 
         async def do(api: ImageApi) -> tuple[Reply | Refusal, int]:
             tracemalloc.start()
-            said = await api.send(Call(path="x", patience="analyze"), tmp_path / "1")
+            said = await sent(api, tmp_path / "1", Call(path="x", patience="analyze"))
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             return said, peak
@@ -330,7 +338,7 @@ def test_replies_are_handled_without_copies(tmp_path: Path) -> None:
 
         async def do(api: ImageApi) -> int:
             tracemalloc.start()
-            said = await api.send(CALL, tmp_path / "1")
+            said = await sent(api, tmp_path / "1")
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert isinstance(said, Reply)
@@ -370,7 +378,7 @@ def test_cancelled_calls_leave_nothing_and_the_next_one_works(tmp_path: Path) ->
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert os.listdir(tmp_path) == []  # noqa: PTH208 - not a Path's while a loop runs
-            return await api.send(CALL, tmp_path / "2")
+            return await sent(api, tmp_path / "2")
 
         assert isinstance(with_api(endpoint(server.base), do), Reply)
 
@@ -386,7 +394,7 @@ def test_more_calls_than_places_wait_their_turn_without_running_out_of_time(tmp_
     with serving(together) as server:
 
         async def do(api: ImageApi) -> list[Reply | Refusal]:
-            return await asyncio.gather(*(api.send(CALL, tmp_path / str(n)) for n in range(16)))
+            return await asyncio.gather(*(sent(api, tmp_path / str(n)) for n in range(16)))
 
         said = with_api(endpoint(server.base), do, clients=1, margin=10)
     assert [type(reply) for reply in said] == [Reply] * 16
@@ -399,7 +407,7 @@ def test_connections_are_kept_and_used_again(tmp_path: Path) -> None:
 
         async def do(api: ImageApi) -> None:
             for n in range(3):
-                assert isinstance(await api.send(CALL, tmp_path / str(n)), Reply)
+                assert isinstance(await sent(api, tmp_path / str(n)), Reply)
 
         with_api(endpoint(server.base), do, clients=1)
     assert (len(server.requests), server.connections) == (3, 1)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,14 +21,17 @@ from watcher.api.bodies import body_of, useful_headers
 from watcher.api.downloads import Downloads
 from watcher.api.endpoint import Endpoint
 from watcher.api.exchange import Exchanges, Field, Outgoing, Sleep, make_client
-from watcher.api.files import WholeFile, head_of, load_reply
-from watcher.core.errors import DiskError
+from watcher.api.files import WholeFile, head_of
 from watcher.core.jobs import Call, Refusal, Reply
 from watcher.core.wire import ModelListing, read_models
 
 _LARGEST_REPLY = 256 << 20  # bytes; ten 4K pictures in base64 are about 250 MB
 _LARGEST_LISTING = 16 << 20
 _LISTING = 30.0  # seconds
+
+
+def _nothing() -> None:
+    return
 
 
 class ImageApi:
@@ -68,18 +72,28 @@ class ImageApi:
             random=random,
         )
 
-    async def send(self, call: Call, into: Path, *, idempotency_key: str = "") -> Reply | Refusal:
-        """POST the call; the reply is streamed to `into` and read back once it is whole and synced.
+    async def send(
+        self,
+        call: Call,
+        into: Path,
+        *,
+        idempotency_key: str = "",
+        on_end: Callable[[], object] = _nothing,
+    ) -> Refusal | None:
+        """POST the call; the reply is streamed to `into`, whole and synced when this returns.
 
-        A Refusal means that there is no reply: LATER when nothing was sent, AMBIGUOUS when the call
-        may have been charged. Any status is a reply; redirects are not followed. Raises DiskError.
+        `load_reply` reads it. A Refusal means that there is none: LATER when nothing was sent,
+        AMBIGUOUS when the call may have been charged. Any status is a reply; redirects are not
+        followed. `on_end` is called as soon as a good answer is in, before the disk is waited for;
+        what any other reply means may close the lane, so nothing should follow it unread.
+        Raises DiskError.
         """
         with WholeFile(into) as file:
             out = self._outgoing(call, idempotency_key)
-            if refusal := await self._exchanges.run(out, partial(self._store, file)):
+            if refusal := await self._exchanges.run(out, partial(self._store, file, on_end)):
                 return refusal
             await file.keep()
-        return await asyncio.to_thread(_loaded, into)
+        return None
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
         """The picture behind an address of an answer, stored at `into` as `send` stores replies.
@@ -88,6 +102,14 @@ class ImageApi:
         `link_expired` or `download`: paid perhaps, and nothing to ask for again. Raises DiskError.
         """
         return await self._downloads.fetch(url, into)
+
+    async def fetch_input(self, url: str, into: Path, hosts: Collection[str]) -> bytes | Refusal:
+        """The picture behind an address of a row, before its call; as `fetch`, and never with the key.
+
+        `hosts`: the only ones that may be asked, and may be private; none: any public one. A Refusal
+        is LATER or NEVER, code `picture_unreachable`: nothing was paid. Raises DiskError.
+        """
+        return await replace(self._downloads, hosts=hosts).fetch(url, into)
 
     async def models(self) -> tuple[ModelListing, ...] | Refusal:
         """`GET /models`. Not every server has it: a Refusal here closes no lane by itself."""
@@ -112,12 +134,16 @@ class ImageApi:
         await self._exchanges.aclose()
         await self._downloads.aclose()
 
-    async def _store(self, file: WholeFile, response: httpx.Response) -> None:
+    async def _store(
+        self, file: WholeFile, on_end: Callable[[], object], response: httpx.Response
+    ) -> None:
         key = self.endpoint.key
-        await file.begin()
+        file.begin()
         await file.take(head_of(response.status_code, useful_headers(response.headers, key)))
         async for chunk in body_of(response, _LARGEST_REPLY, key):
             await file.take(chunk)
+        if response.is_success:
+            on_end()
 
     def _outgoing(self, call: Call, idempotency_key: str) -> Outgoing:
         headers = self._headers()
@@ -159,10 +185,3 @@ def _plain(value: object) -> object:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-def _loaded(path: Path) -> Reply:
-    reply = load_reply(path)
-    if reply is None:
-        raise DiskError(f"The stored answer {path} is gone.", "Look after the state folder.")
-    return reply

@@ -1,9 +1,9 @@
-"""Pictures that an answer only names: a loop of its own, which never asks for the picture to be made again."""
+"""Pictures that an answer, or a row, only names: a loop of its own, which asks for no picture to be made again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -21,12 +21,19 @@ from watcher.api.faults import Fault
 from watcher.api.files import WholeFile
 from watcher.api.waits import jittered
 from watcher.core.jobs import No, Refusal
+from watcher.core.pictures import is_listed
 
 _TRIES = 4
 _REDIRECTS = 3
 _LARGEST = 64 << 20  # bytes
 _EXPIRED = frozenset({401, 403, 404, 410})
 _PAID = "The picture is probably paid for, so it is not asked for again; drop the row again if it is still wanted."
+
+
+_WEB_PORTS = (80, 443)
+_NOTHING_SENT = (
+    "Nothing was asked for and nothing was paid; look at the address, then drop the row again."
+)
 
 
 class _TryAgain(Exception):  # noqa: N818 - not the last word
@@ -64,16 +71,21 @@ class _Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloads:
-    """Fetches over http(s) from public addresses, or from the API's own host and port."""
+    """Fetches over http(s) from public addresses, or from the API's own host and port.
+
+    `hosts` None: what answers name, fetched from the API itself with the key. Else what rows name:
+    never with the key; from these hosts only where any are listed, which may be private then.
+    """
 
     endpoint: Endpoint
     client: httpx.AsyncClient
     resolve: Resolve
     sleep: Sleep
     random: Random
+    hosts: Collection[str] | None = None
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
-        """See ImageApi.fetch."""
+        """See ImageApi.fetch and ImageApi.fetch_input."""
         try:
             with WholeFile(into) as file:
                 async for attempt in self._persistent():
@@ -81,9 +93,9 @@ class Downloads:
                         await self._try(url, file, attempt.retry_state)
                 await file.keep()
         except _TryAgain as last:
-            return _refusal("link_expired" if last.expired else "download", str(last))
+            return self._refusal(str(last), expired=last.expired)
         except _Forbidden as verdict:
-            return _refusal("download", str(verdict))
+            return self._refusal(str(verdict), final=True)
         return await asyncio.to_thread(into.read_bytes)
 
     def _persistent(self) -> AsyncRetrying:
@@ -94,6 +106,13 @@ class Downloads:
             sleep=self.sleep,
             reraise=True,
         )
+
+    def _refusal(self, what: str, *, expired: bool = False, final: bool = False) -> Refusal:
+        if self.hosts is None:
+            code = "link_expired" if expired else "download"
+            return Refusal(no=No.AMBIGUOUS, code=code, what=what, hint=_PAID, paid_maybe=True)
+        no = No.NEVER if expired or final else No.LATER
+        return Refusal(no=no, code="picture_unreachable", what=what, hint=_NOTHING_SENT)
 
     async def aclose(self) -> None:
         await self.client.aclose()
@@ -128,16 +147,28 @@ class Downloads:
     async def _judged(self, url: httpx.URL) -> _Target:
         """Resolved once; one private address among several condemns the host."""
         port = url.port or (443 if url.scheme == "https" else 80)
+        trusted = self._is_trusted(url)  # before anybody is asked for its address
         try:
             found = await self.resolve(url.host, port)
         except OSError:
             found = ()
         if not found:
             raise _TryAgain(f"The name {url.host} was not found.")
-        own = _place(url) == _place(httpx.URL(self.endpoint.base_url))
-        if not own and not all(is_public(address) for address in found):
+        if not trusted and not all(is_public(address) for address in found):
             raise _Forbidden(f"The picture's address leads into a private network ({url.host}).")
         return _Target(url=url, addresses=found)
+
+    def _is_trusted(self, url: httpx.URL) -> bool:
+        """Whether it may be private. Raises _Forbidden for a host or port that no row may name."""
+        own = _place(url) == _place(httpx.URL(self.endpoint.base_url))
+        if self.hosts is None or own:
+            return own
+        listed = is_listed(url.host, self.hosts)
+        if self.hosts and not listed:
+            raise _Forbidden(f"{url.host} is not among the allowed_hosts of this inbox.")
+        if not listed and _place(url)[1] not in _WEB_PORTS:
+            raise _Forbidden(f"{url.host} is asked at port {url.port}, which is not the web's.")
+        return listed
 
     def _joined(self, url: str) -> httpx.URL:
         try:
@@ -150,7 +181,7 @@ class Downloads:
     def _headers(self, url: httpx.URL) -> dict[str, str]:
         """The key goes to the API's own origin and nowhere else."""
         own = httpx.URL(self.endpoint.base_url)
-        same = (url.scheme, *_place(url)) == (own.scheme, *_place(own))
+        same = self.hosts is None and (url.scheme, *_place(url)) == (own.scheme, *_place(own))
         return {
             "accept": "image/*,*/*;q=0.5",
             "accept-encoding": "identity",
@@ -177,12 +208,8 @@ async def _store(response: httpx.Response, url: httpx.URL, file: WholeFile) -> N
         raise _TryAgain(words, expired=status in _EXPIRED)
     if response.headers.get("content-type", "").lower().startswith("text/html"):
         raise _TryAgain(f"{url.host} sent a web page for the picture.")
-    await file.begin()
+    file.begin()
     async for chunk in bounded(plain_chunks(response), _LARGEST, "The picture"):
         await file.take(chunk)
     if not file.size:
         raise _TryAgain(f"{url.host} sent nothing for the picture.")
-
-
-def _refusal(code: str, what: str) -> Refusal:
-    return Refusal(no=No.AMBIGUOUS, code=code, what=what, hint=_PAID, paid_maybe=True)

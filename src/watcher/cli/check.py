@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.errors import WatcherError
+from watcher.core.errors import DiskError, WatcherError
 from watcher.core.jobs import Refusal
 from watcher.daemon import account
-from watcher.inbox import closed_folders, free_bytes, reserve_bytes
-from watcher.settings import Inbox, Settings
+from watcher.daemon.rooms import inbox_folder
+from watcher.inbox import allow, closed_folders, require_room, who
+from watcher.settings import Disk, Inbox, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,58 +30,103 @@ class Finding:
 
 def check(settings: Settings, key: str, *, offline: bool) -> Iterator[Finding]:
     """Every finding in turn; the slow ones (the API) come last."""
-    yield from _folder(settings.state_dir, "state_dir")
+    yield from _folder(settings.state_dir, "state_dir", settings.disk)
     for name, inbox in settings.inboxes.items():
-        yield from _inbox(name, inbox)
+        yield from _inbox(name, inbox, settings.disk)
     yield _key(settings, key)
     if not offline:
         yield from asyncio.run(_api(settings, key))
 
 
-def _inbox(name: str, inbox: Inbox) -> Iterator[Finding]:
-    yield from _folder(inbox.path, f"inbox {name}")
-    yield from _folder(inbox.outbox_folder, f"outbox of {name}")
-    if inbox.path.is_dir():
-        from watcher.daemon.rooms import inbox_folder  # noqa: PLC0415 - only this check needs it
-
+def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:
+    yield from _folder(inbox.path, f"inbox {name}", disk)
+    yield from _folder(inbox.outbox_folder, f"outbox of {name}", disk)
+    try:
         for sentence in closed_folders(inbox_folder(name, inbox)):
             yield Finding(ok=False, what=sentence)
+    except WatcherError:
+        return  # it is not there, or closed as a whole: that is said already
 
 
-def _folder(path: Path, role: str) -> Iterator[Finding]:
-    """Whether files can be made, moved and removed there, on one file system, with room left."""
-    home = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not home.is_dir():
-        yield Finding(ok=False, what=f"{role}: {home} is no folder.")
-        return
-    if not path.exists():
-        able = os.access(home, os.W_OK | os.X_OK)
-        made = "will be made at the first start" if able else f"cannot be made in {home}"
-        yield Finding(ok=able, what=f"{role}: {path} is not there; it {made}.")
-        return
+def _folder(path: Path, role: str, disk: Disk) -> Iterator[Finding]:
+    """Whether files can be made, moved, synced and removed there, with room left."""
     try:
+        path.lstat()
         _try_out(path)
-        free, reserve = free_bytes(path), reserve_bytes(path)
-    except (OSError, WatcherError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        require_room(path, least=disk.least_bytes, share=disk.least_percent / 100)
+    except FileNotFoundError:
+        yield _missing(path, role)
+    except OSError as error:
         yield Finding(
             ok=False,
-            what=f"{role}: {path} cannot be written ({reason}). Run: chown -R {os.getuid()} {path}",
+            what=f"{role}: {path} cannot be used ({error.strerror}), by {who()}. {_command(path, error)}",
         )
-        return
-    yield Finding(ok=True, what=f"{role}: {path} can be written.")
-    if free < reserve:
-        yield Finding(
-            ok=False,
-            what=f"{role}: {path} has {free / 1e9:.1f} GB left; below {reserve / 1e9:.1f} GB nothing is taken.",
+    except DiskError as error:
+        yield Finding(ok=False, what=f"{role}: {error.what} {error.hint}")
+    else:
+        yield Finding(ok=True, what=f"{role}: {path} can be written.")
+
+
+def _missing(path: Path, role: str) -> Finding:
+    home = next(parent for parent in path.parents if _is_there(parent))
+    if not home.is_dir():
+        return Finding(
+            ok=False, what=f"{role}: {home} is no folder. Name another one in the settings."
         )
+    if os.access(home, os.W_OK | os.X_OK):
+        return Finding(
+            ok=True, what=f"{role}: {path} is not there; it will be made at the first start."
+        )
+    owner = f"-o {os.geteuid()} -g {os.getegid()}"
+    made = f"sudo install -d {owner} -m 2770 {shlex.quote(str(path))}"
+    return Finding(
+        ok=False, what=f"{role}: {path} is not there and cannot be made by {who()}. Run: {made}"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def _try_out(path: Path) -> None:
-    probe, moved = path / ".image-watcher-check", path / ".image-watcher-check-2"
-    probe.write_bytes(b"")
-    probe.rename(moved)
-    moved.unlink()
+    """All that a claim and a result do: list, make, sync, move, sync the folder, remove."""
+    probe, moved = (
+        path / f".image-watcher-check-{os.getpid()}",
+        path / f".image-watcher-check-{os.getpid()}-2",
+    )
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(folder):
+            pass
+        with probe.open("xb") as file:
+            os.fsync(file.fileno())
+        probe.rename(moved)
+        with suppress(OSError):  # some shares know no such call
+            os.fsync(folder)
+        moved.unlink()
+    finally:
+        os.close(folder)
+
+
+def _command(path: Path, error: OSError) -> str:
+    """What to run; where a folder above is closed, for that one."""
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return (
+            "Mount it again, or look at the file server."
+            if error.errno != errno.ENOTDIR
+            else "Name a folder in the settings."
+        )
+    closed = next((above for above in reversed(path.parents) if not _passable(above)), None)
+    if closed is not None:
+        return f"Run: sudo setfacl -m u:{os.geteuid()}:x {shlex.quote(str(closed))}"
+    return allow(path)
+
+
+def _passable(folder: Path) -> bool:
+    return os.access(folder, os.X_OK)
 
 
 def _key(settings: Settings, key: str) -> Finding:

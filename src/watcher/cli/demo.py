@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -102,6 +103,8 @@ def _process(
 def _drop_and_wait(folder: Path, files: list[Path], console: Console) -> list[JobResult]:
     started = time.time()
     inbox = folder / "inbox"
+    for pictures in (path for path in files[0].parent.iterdir() if path.is_dir()):
+        shutil.copytree(pictures, inbox / pictures.name, dirs_exist_ok=True)  # what rows name
     dropped = [drop(file, inbox) for file in files]
     ledger = Ledger(folder / "state")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

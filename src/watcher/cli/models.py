@@ -13,7 +13,7 @@ from rich.text import Text
 
 from watcher.core.catalogue import Catalogue, Model
 from watcher.core.jobs import Item, Json, Operation, Refusal
-from watcher.core.lifecycle import Retiring, Standing, State, Use, all_retiring, stands
+from watcher.core.lifecycle import LISTS_ALL, Retiring, Standing, State, Use, all_retiring, stands
 from watcher.core.pricing import estimate_usd
 from watcher.core.profiles import load_profiles
 from watcher.core.wire import ModelListing
@@ -60,7 +60,9 @@ def gather(settings: Settings, key: str, today: date, *, offline: bool) -> Model
         catalogue=catalogue,
         standings=sorted(found, key=lambda one: _STATES.index(one.state(today))),
         uses=uses,
-        retiring=all_retiring(uses, catalogue, provider, listing, today),
+        retiring=all_retiring(
+            uses, catalogue, provider, listing, today, complete=provider in LISTS_ALL
+        ),
     )
 
 
@@ -114,50 +116,49 @@ def _entry(one: Standing, models: Models) -> dict[str, Json]:
 
 
 def page(models: Models) -> RenderableType:
-    """The table as a person reads it: models in use are marked, those that must change come first."""
+    """What a person reads: first what must change, then what is used, then everything, in 80 columns."""
     parts: list[RenderableType] = [
         Text(f"{one.what} {one.hint}", style="bold yellow") for one in models.retiring
     ]
     if not models.retiring:
         parts.append(Text("No model that the settings name is about to go.", style="green"))
-    parts.append(_table(models))
+    used = (f"{name} ({', '.join(use.by for use in by)})" for name, by in models.uses.items())
+    parts.append(Text(f"In use: {'; '.join(used)}.\n"))
+    makers = [one for one in models.standings if one.model and _makes_pictures(one.model)]
+    lookers = [one for one in models.standings if one.model and not _makes_pictures(one.model)]
+    parts += [_table("makes pictures", makers, models), Text(""),
+              _table("describes pictures", lookers, models), Text("")]  # fmt: skip
     parts += [Text(line, style="dim") for line in _remarks(models)]
     return Group(*parts)
 
 
-def _table(models: Models) -> Table:
+def _table(heading: str, standings: Sequence[Standing], models: Models) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "does", "state", "shut down on", "replacement", "listed"):
-        table.add_column(heading, no_wrap=heading == "model")
-    table.add_column("$ a picture\nlow/medium/high", justify="right")
-    table.add_column("used by")
-    for one in models.standings:
-        if one.model is None and one.name not in models.uses:
-            continue
+    for column in (heading, "listed", "gone from", "instead"):
+        table.add_column(column, no_wrap=True, min_width=22 if column == heading else None)
+    if any(_per_picture(one, models.catalogue) for one in standings):
+        table.add_column("$ low med high", justify="right", no_wrap=True)
+    for one in standings:
         state = one.state(models.today)
         table.add_row(
             Text(one.name, style="dim" if state == "retired" else ""),
-            ", ".join(_operations(one.model)) or "?",
-            Text(state, style=_COLOURS[state]),
-            one.shutdown.isoformat() if one.shutdown else "",
-            ", ".join(dict.fromkeys(one.model.replacements.values())) if one.model else "",
             {True: "yes", False: "no", None: "?"}[one.listed],
+            Text(str(one.shutdown or ""), style=_COLOURS[state]),
+            next(iter(one.model.replacements.values()), "") if one.model else "",
             _prices(one, models.catalogue),
-            ", ".join(_used_by(one.name, models)),
         )
     return table
 
 
+def _makes_pictures(model: Model) -> bool:
+    return model.takes(Operation.GENERATE) or model.takes(Operation.EDIT)
+
+
 def _remarks(models: Models) -> Iterator[str]:
-    yield (
-        f"Catalogue as of {models.catalogue.as_of}; prices are estimates for 1024×1024, without the"
-        " prompt and pictures given."
-    )
+    yield f"Catalogue as of {models.catalogue.as_of}. Prices are estimates, a picture of 1024×1024."
     if models.unlisted:
         yield f"What the API lists is not known: {models.unlisted}"
-    strangers = [
-        one.name for one in models.standings if one.model is None and one.name not in models.uses
-    ]
+    strangers = [one.name for one in models.standings if one.model is None]
     if strangers:
         more = len(strangers) - _MOST_STRANGERS
         named = ", ".join(strangers[:_MOST_STRANGERS]) + (f" and {more} more" if more > 0 else "")
@@ -197,4 +198,6 @@ def _per_picture(one: Standing, catalogue: Catalogue) -> dict[str, float]:
 
 def _prices(one: Standing, catalogue: Catalogue) -> str:
     costs = _per_picture(one, catalogue)
-    return " ".join(f"{costs[quality]:.3f}" for quality in _QUALITIES if quality in costs)
+    return " ".join(
+        f"{costs[quality]:.3f}".lstrip("0") for quality in _QUALITIES if quality in costs
+    )

@@ -6,17 +6,19 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from watcher.cli.words import say
 from watcher.core.errors import DropError, SettingsError
 from watcher.core.jobs import JobState
 from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
+from watcher.daemon.rooms import inbox_folder
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
@@ -34,10 +36,18 @@ def choose_inbox(settings: Settings, name: str | None) -> tuple[str, Inbox]:
     return name, settings.inboxes[name]
 
 
+def check_files(files: Iterable[Path], extensions: Collection[str]) -> None:
+    """Before anything is dropped: each is a file of a kind that the inbox takes. Raises DropError."""
+    for file in files:
+        if not file.is_file():
+            raise DropError(f"{file} is no file.", "Name a file that is there.")
+        if file.suffix.lower() not in extensions:
+            kinds = ", ".join(sorted(extensions))
+            raise DropError(f"{file} is of no kind that this inbox takes.", f"It takes: {kinds}.")
+
+
 def drop(file: Path, inbox: Path) -> Path:
-    """Copy a file into an inbox under a name of its own; it appears there whole. Raises DropError."""
-    if not file.is_file():
-        raise DropError(f"{file} is no file.", "Name a file that is there.")
+    """Copy a file into an inbox under a name of its own; it appears there whole."""
     inbox.mkdir(parents=True, exist_ok=True)
     part = inbox / f".{file.name}.{os.getpid()}.part"
     shutil.copyfile(file, part)
@@ -64,6 +74,7 @@ def process_files(
 ) -> list[JobResult]:
     """Drop files and wait until their jobs are over, with the running daemon or without one."""
     folder = settings.inboxes[inbox].path
+    check_files(files, inbox_folder(inbox, settings.inboxes[inbox]).extensions)
     started = time.time()
     dropped = [drop(file, folder) for file in files]
     if is_running(settings.state_dir):
@@ -109,18 +120,28 @@ def _follow(
             for path, job in jobs.items():
                 if job:
                     progress.update(
-                        bars[path], total=job.rows, completed=job.ended, note=_note(job)
+                        bars[path], total=job.rows, completed=job.ended, note=_note(job, ledger)
                     )
             found = [job for job in jobs.values() if job]
             over = len(found) == len(dropped) and all(map(_is_over, found))
-            if over or (daemon and daemon.paused()):
+            if over:
                 return found
+            if daemon and daemon.is_stuck():
+                break
             time.sleep(_LOOK)
+    say(
+        f"{daemon.paused()} What is open stays queued; process the file again, or start the daemon."
+    )
+    return found
 
 
 def _is_over(job: JobResult) -> bool:
     return job.state is not JobState.RUNNING and job.published_at is not None
 
 
-def _note(job: JobResult) -> str:
-    return job.problem.what if job.problem else job.paused
+def _note(job: JobResult, ledger: Ledger) -> str:
+    """What is to be said beside the bar: why it failed, or why nothing moves."""
+    if job.problem:
+        return job.problem.what
+    halted = ledger.lanes.halted() if job.state is JobState.RUNNING else ()
+    return job.paused or (halted[0].problem.what if halted else "")

@@ -12,6 +12,8 @@ from watcher.core.jobs import Operation
 from watcher.core.wire import ModelListing
 
 NOTICE_DAYS = 30
+# Providers whose list holds everything that can be called; others serve by names of their own.
+LISTS_ALL = frozenset({"openai"})
 _OPEN_JOBS = "open jobs"
 _LIST = "“image-watcher models” shows what there is"
 
@@ -126,5 +128,7 @@ def open_jobs(operation: Operation | None = None) -> Use:
 def _advice(use: Use, model: Model | None) -> str:
     successor = model.replacements.get(use.operation, "") if model and use.operation else ""
     if use.by == _OPEN_JOBS:
-        return f"Rows that are still open then: drop them again with {successor or 'another model'}."
+        return (
+            f"Rows that are still open then: drop them again with {successor or 'another model'}."
+        )
     return f"Set {use.by} to {successor or 'another model'}" + ("." if successor else f"; {_LIST}.")

@@ -12,10 +12,7 @@ from watcher.core.jobs import No, OpenItem, Problem, Refusal
 _UNCOUNTED = frozenset(
     {"rate_limit_exceeded", "slow_down", "server_is_overloaded", "too_many_requests"}
 )
-_ROW_DEADLINE = 24 * 3600.0  # seconds from a row's first attempt
-
-# Nobody reaches the server, or only the page of a portal before it: no row's fault.
-_NOBODYS_FAULT = frozenset({"connection", "html"})
+ROW_DEADLINE = 24 * 3600.0  # seconds from a row's first attempt
 
 # Pictures that are paid for but could not be fetched: asking again would pay again.
 _NEVER_REGENERATE = frozenset({"link_expired", "download"})
@@ -64,9 +61,7 @@ def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) 
             return Fail(problem=as_problem(refusal))
         case No.NOBODY:
             return Halt(problem=as_problem(refusal), scope=refusal.scope)
-        case No.MEND if refusal.code == "transparent_background" and item.item.strict:
-            return Fail(problem=as_problem(refusal))
-        case No.MEND if refusal.param and refusal.param not in item.dropped:
+        case No.MEND if _mendable(refusal, item):
             dropped = (*item.dropped, refusal.param)
             return Defer(tries=item.tries, doubts=item.doubts, dropped=dropped, at_once=True)
         case No.AMBIGUOUS:
@@ -77,6 +72,13 @@ def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) 
             return Fail(problem=as_problem(refusal))
 
 
+def _mendable(refusal: Refusal, item: OpenItem) -> bool:
+    """Once a parameter; and no other background where a row is had as it is written or not at all."""
+    if refusal.code == "transparent_background" and item.item.strict:
+        return False
+    return bool(refusal.param) and refusal.param not in item.dropped
+
+
 def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Verdict:
     if refusal.code in _NEVER_REGENERATE or item.doubts >= patience.ambiguous:
         return Fail(problem=as_problem(refusal))
@@ -85,13 +87,13 @@ def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Verdic
 
 def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> Verdict:
     if refusal.code in _UNCOUNTED:
-        if item.since and now - item.since > _ROW_DEADLINE:
+        if item.since and now - item.since > ROW_DEADLINE:
             return Fail(problem=as_problem(refusal))
         return Defer(tries=item.tries, doubts=item.doubts, dropped=item.dropped)
     tries = item.tries + 1
     if tries < patience.attempts:
         return Defer(tries=tries, doubts=item.doubts, dropped=item.dropped)
-    if refusal.code in _NOBODYS_FAULT:
+    if refusal.code == "connection":  # nobody reaches the server: no row's fault
         return Halt(problem=as_problem(refusal), scope="provider")
     return Fail(problem=as_problem(refusal))
 

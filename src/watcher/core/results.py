@@ -106,3 +106,9 @@ class JobResult:
         """How many rows are final."""
         final = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
         return sum(self.counts.get(state, 0) for state in final)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing of it will be asked for any more, also not when the drop comes again."""
+        failed = self.counts.get(RowState.FAILED, 0) + self.counts.get(RowState.PARTIAL, 0)
+        return self.state is not JobState.RUNNING and not failed

@@ -6,12 +6,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from watcher import __version__
 from watcher.core.catalogue import Catalogue
-from watcher.core.errors import SettingsError
+from watcher.core.errors import DiskError, SettingsError
 from watcher.core.jobs import Json, Refusal
 from watcher.core.log import Log
 from watcher.core.naming import job_id
@@ -19,7 +20,14 @@ from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.models import ModelLook
 from watcher.daemon.serving import Serving, make_outbox
-from watcher.daemon.state import StateLock, write_about
+from watcher.daemon.space import Space
+from watcher.daemon.state import (
+    StateLock,
+    clear_inputs,
+    clear_replies,
+    clear_snapshots,
+    write_about,
+)
 from watcher.engines import LocalEngine
 from watcher.inbox import InboxState
 from watcher.intake import Intake
@@ -27,9 +35,10 @@ from watcher.ledger import Ledger
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
-from watcher.work import Work
+from watcher.work import Inputs, Work
 from watcher.work.settlements import NO_KEY
 
+_LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
 GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
 
 
@@ -44,22 +53,32 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, InboxState] = {}
         self._stopping = asyncio.Event()
-        self._finished: dict[str, asyncio.Event] = {}
         self._told: dict[str, Json] = {}
         replies, blobs = rooms.state_folders(settings.state_dir)
         self._lock = StateLock(settings.state_dir)
         self._lock.acquire()
         replies.mkdir(exist_ok=True, mode=0o700)
         blobs.mkdir(exist_ok=True, mode=0o700)
+        clear_snapshots(blobs)
+        self._inputs = rooms.inputs_folder(settings.state_dir)
+        self._inputs.mkdir(exist_ok=True, mode=0o700)
+        self.space = Space(lambda: self.settings.disk, monotonic=time.monotonic)
         self.ledger = Ledger(settings.state_dir)
         self.ledger.jobs.clear_unaccepted()
+        clear_inputs(self._inputs, self._needs_inputs)
+        clear_replies(replies, self.ledger.items.unsettled())
         self.catalogue = Catalogue.shipped(settings.api.models)
-        self.engine = LocalEngine(self.ledger, clock=time.time)
         self.serving = {
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
         }
+        self.engine = LocalEngine(
+            self.ledger, clock=time.time, log=log, inboxes=tuple(self.serving)
+        )
         self.work = self._make_work(key, replies)
         self.scheduler = self._make_scheduler()
+        self.work.sleep = self.scheduler.turns.pause  # a disk that refuses holds up no stop
+        self.work.on_disk_refused = self.scheduler.disk_refused
+        self._forget_other_accounts()
         self.publisher = self._make_publisher()
         self.models = self._make_model_look()
 
@@ -92,12 +111,13 @@ class Daemon:
     def reload(self, settings: Settings, key: str) -> None:
         """Take over what can change while running; halted lanes are probed at once."""
         account = rooms.account(settings, key)
-        old, self.settings = self.work.account, settings
+        old, self.settings = self.work.account, self._with_served_inboxes(settings)
         self.work.account = account
         self.work.patience = rooms.patience(settings.api)
         self.work.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
-        self.scheduler.turns.resize(settings.limits.concurrency)
+        self.scheduler.resize(settings.limits.concurrency)
+        self._forget_other_accounts()
         self.probe_now()
         self.models.look_again()
         # Calls that are in flight finish with the old account.
@@ -105,17 +125,18 @@ class Daemon:
 
     def probe_now(self) -> None:
         self.scheduler.lanes.probe_now()
-        self.ledger.items.wake()
+        with suppress(DiskError):  # they are due within minutes anyhow
+            self.ledger.items.wake()
         self.engine.submit()
-
-    def finished(self, job: str) -> asyncio.Event:
-        """Set once the final results of this job are out."""
-        return self._finished.setdefault(job, asyncio.Event())
 
     def paused(self) -> str:
         """Why no calls are made now, in a sentence; "" when they are."""
         halted = self.scheduler.lanes.halted
         return f"{halted[0].problem.what} {halted[0].problem.hint}".strip() if halted else ""
+
+    def is_stuck(self) -> bool:
+        """Nothing is worked on, because of a lane that is halted and was probed in vain."""
+        return self.engine.idle.is_set() and self.scheduler.lanes.is_shut()
 
     def tell(self) -> None:
         """Write down what commands beside this process want to know."""
@@ -131,8 +152,9 @@ class Daemon:
             },
         }  # fmt: skip
         if about != self._told:
-            write_about(self.settings.state_dir, about)
-            self._told = about
+            with suppress(OSError):  # a full disk: it is told when there is room again
+                write_about(self.settings.state_dir, about)
+                self._told = about
 
     async def look_for_orders(self) -> None:
         """Commands beside this process may have changed the ledger: work and publish what they left."""
@@ -144,6 +166,16 @@ class Daemon:
         """A drop became a job, or repeats one: to be worked and told of. Called on the loop."""
         self.publisher.finish(job)
         self.engine.submit()
+
+    def _with_served_inboxes(self, settings: Settings) -> Settings:
+        """An inbox that was taken out is served until the restart, by its old settings."""
+        kept = {name: self.settings.inboxes[name] for name in self.serving}
+        return settings.model_copy(update={"inboxes": {**kept, **settings.inboxes}})
+
+    def _forget_other_accounts(self) -> None:
+        """A key that was replaced is no reason to say that anything is paused."""
+        for key in self.scheduler.lanes.only(self.work.account.name):
+            self.ledger.lanes.reopen(key)
 
     async def _shut_down(self, working: asyncio.Task[None], publishing: asyncio.Task[None]) -> None:
         self.log.info("daemon.stopping", in_flight=self.scheduler.turns.in_flight)
@@ -157,7 +189,9 @@ class Daemon:
         working.cancel()
         publishing.cancel()
         await asyncio.wait({working, publishing})
-        await self.publisher.flush()
+        # What is not out by then is published at the next start.
+        with suppress(TimeoutError, DiskError):
+            await asyncio.wait_for(self.publisher.flush(), _LAST_WORDS)
         await self.work.account.api.aclose()
         for one in self.serving.values():
             one.close()
@@ -177,10 +211,12 @@ class Daemon:
         outbox = make_outbox(inbox.outbox_folder)
         intake = Intake(
             folder=folder,
-            rules=lambda: rooms.inbox_rules(self.settings, name, datetime.now(UTC).date()),
+            rules=rooms.Rules(lambda: self.settings, name, lambda: datetime.now(UTC).date()),
             ledger=self.ledger,
             catalogue=self.catalogue,
             blobs=blobs,
+            inputs=self._inputs,
+            space=self.space,
             outbox=str(outbox.root),
             clock=time.time,
             monotonic=time.monotonic,
@@ -200,6 +236,10 @@ class Daemon:
             log=self.log,
         )
 
+    def _needs_inputs(self, job_id: str) -> bool:
+        job = self.ledger.views.job(job_id)
+        return job is not None and not job.is_settled
+
     def _make_work(self, key: str, replies: Path) -> Work:
         try:
             account = rooms.account(self.settings, key)
@@ -213,6 +253,12 @@ class Daemon:
             patience=rooms.patience(self.settings.api),
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,
+            inputs=Inputs(
+                folder=self._inputs,
+                hosts=lambda inbox: self.settings.inboxes[inbox].allowed_hosts,
+                catalogue=self.catalogue,
+            ),
+            space=self.space,
             clock=time.time,
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,
@@ -238,13 +284,13 @@ class Daemon:
         return Publisher(
             ledger=self.ledger,
             shelves={name: one.shelf for name, one in self.serving.items()},
+            inputs=self._inputs,
             clock=time.time,
             month=month,
             version=__version__,
             public_url=self.settings.web.public_url or "",
             paused=self.paused,
             log=self.log,
-            on_published=lambda job: self.finished(job).set(),
         )
 
     def _make_model_look(self) -> ModelLook:
@@ -285,7 +331,8 @@ class Daemon:
         )
 
     def _from_thread(self, act: Callable[..., None], *args: object) -> None:
-        self._loop.call_soon_threadsafe(act, *args)
+        with suppress(RuntimeError):  # the loop is closed: what happened is in the ledger
+            self._loop.call_soon_threadsafe(act, *args)
 
 
 def new_id() -> str:

@@ -10,7 +10,7 @@ from datetime import date
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Json, Operation, Refusal
-from watcher.core.lifecycle import Retiring, Use, all_retiring, open_jobs
+from watcher.core.lifecycle import LISTS_ALL, Retiring, Use, all_retiring, open_jobs
 from watcher.core.log import Log
 from watcher.core.profiles import load_profiles
 from watcher.core.wire import ModelListing
@@ -19,8 +19,6 @@ from watcher.settings import Settings
 
 _DAY = 86400.0
 _AFTER_FAILURE = 3600.0  # seconds; at start the network may not be there yet
-# Providers whose list holds everything that can be called; others serve by names of their own.
-_COMPLETE = frozenset({"openai"})
 _KEYS = {
     "model": Operation.GENERATE,
     "edit_model": Operation.EDIT,
@@ -76,7 +74,7 @@ class ModelLook:
         found = (
             all_retiring(
                 {name: by}, self._catalogue, provider, listed, self._today(),
-                complete=provider in _COMPLETE or name in self._seen,
+                complete=provider in LISTS_ALL or name in self._seen,
             )
             for name, by in uses.items()
         )  # fmt: skip

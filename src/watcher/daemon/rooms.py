@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,6 @@ from watcher.work import Account
 
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
-_NOT_ROWS = frozenset({"picture", "zip"})
 
 
 def account(settings: Settings, key: str) -> Account:
@@ -65,7 +64,9 @@ def inbox_folder(name: str, inbox: Inbox) -> InboxFolder:
     return InboxFolder(
         name=name,
         path=inbox.path,
-        extensions=frozenset(ext for ext, kind in KINDS.items() if kind not in _NOT_ROWS),
+        extensions=frozenset(
+            ext for ext, kind in KINDS.items() if kind != "picture" or inbox.images is not None
+        ),
         max_file_bytes=int(inbox.max_file_mb * 1_000_000),
         settle=inbox.settle,
         poll_interval=inbox.poll_interval,
@@ -75,6 +76,23 @@ def inbox_folder(name: str, inbox: Inbox) -> InboxFolder:
         ignore=inbox.ignore,
         require_done_marker=inbox.require_done_marker,
     )
+
+
+class Rules:
+    """`inbox_rules` of one inbox as it is set now, made anew only when the settings or the day change."""
+
+    def __init__(
+        self, settings: Callable[[], Settings], name: str, today: Callable[[], date]
+    ) -> None:
+        self._settings, self._name, self._today = settings, name, today
+        self._made: tuple[Settings, date, InboxRules] | None = None
+
+    def __call__(self) -> InboxRules:
+        settings, today, made = self._settings(), self._today(), self._made
+        if made is None or made[0] is not settings or made[1] != today:
+            made = (settings, today, inbox_rules(settings, self._name, today))
+            self._made = made
+        return made[2]
 
 
 def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
@@ -106,6 +124,10 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         fingerprint=sha256(dump(said).encode()).hexdigest(),
         settings=said,
         priority=_PRIORITY[inbox.priority],
+        assets=inbox.assets,
+        grace=inbox.assets_grace,
+        hosts=inbox.allowed_hosts,
+        picture_row=_picture_row(inbox),
     )
 
 
@@ -127,9 +149,20 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
         **({"models": dict(api.models)} if api.models else {}),
+        **({"images": _picture_row(inbox)} if inbox.images else {}),
     }
+
+
+def _picture_row(inbox: Inbox) -> Mapping[str, str]:
+    images = inbox.images
+    return {"operation": images.operation, "prompt": images.prompt} if images else {}
 
 
 def state_folders(state_dir: Path) -> tuple[Path, Path]:
     """Where raw replies and snapshots of drops lie."""
     return state_dir / "replies", state_dir / "blobs"
+
+
+def inputs_folder(state_dir: Path) -> Path:
+    """Where the pictures that rows name are kept until their job is over."""
+    return state_dir / "inputs"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import sdnotify
 
-from watcher.core.errors import SettingsError
+from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
+from watcher.daemon.memory import give_back_large_blocks
 from watcher.settings import Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
@@ -32,6 +33,7 @@ class Service:
         on_key: Callable[[str], None],
     ) -> None:
         """`on_key` is told of every key before it is used, so that no log ever shows it."""
+        give_back_large_blocks()
         self._loaded = loaded
         self._environ = environ
         self._log = log
@@ -55,6 +57,7 @@ class Service:
         self._listen(daemon)
         ticking = asyncio.create_task(self._tick(daemon))
         once = asyncio.create_task(self._take_all(daemon))
+        once.add_done_callback(lambda _: daemon.stop())
         await self._until_over(ticking, daemon.run(watch=False))
         return await once
 
@@ -65,11 +68,14 @@ class Service:
                 for one in daemon.serving.values()
             )
         )
-        open_jobs = daemon.ledger.views.unpublished
-        while (left := open_jobs()) and not daemon.stopping and not daemon.paused():
+        served = tuple(daemon.serving)
+        while not daemon.stopping:
+            if not await daemon.ledger.call(daemon.ledger.views.unpublished, served):
+                return True
+            if daemon.is_stuck():
+                return False
             await asyncio.sleep(_ONCE_PAUSE)
-        daemon.stop()
-        return not left
+        return False
 
     async def _until_over(self, ticking: asyncio.Task[None], running: Awaitable[None]) -> None:
         try:
@@ -94,15 +100,24 @@ class Service:
         """The main loop feeds systemd's watchdog: if it hangs, nobody does."""
         while True:
             self._notify.notify("WATCHDOG=1")
-            if _stamp(self._loaded.file) != self._changed:
-                self._reload(daemon)
-            elif (key := self._key_now()) != self._key:
-                self._key = key
-                daemon.reload(self._loaded.settings, key)
-                self._log.info("key.changed")
-            await daemon.look_for_orders()
-            await asyncio.to_thread(daemon.tell)
+            try:
+                if not daemon.stopping:
+                    await self._look_around(daemon)
+            except DiskError as error:
+                self._log.warning("disk.refused", what=error.what, what_to_do=error.hint)
+            except Exception:  # noqa: BLE001 - the border of one look: without the next one systemd would kill us
+                self._log.exception("look.broken")
             await asyncio.sleep(_TICK)
+
+    async def _look_around(self, daemon: Daemon) -> None:
+        if _stamp(self._loaded.file) != self._changed:
+            self._reload(daemon)
+        elif (key := self._key_now()) != self._key:
+            self._key = key
+            if self._take_over(daemon, self._loaded, key):
+                self._log.info("key.changed")
+        await daemon.look_for_orders()
+        await asyncio.to_thread(daemon.tell)
 
     def _reload(self, daemon: Daemon) -> None:
         self._changed = _stamp(self._loaded.file)
@@ -115,9 +130,17 @@ class Service:
         found = changes(self._loaded.settings, fresh.settings)
         for name in found.restart_needed:
             self._log.warning("settings.kept", key=name, what_to_do="Restart to put it into force.")
-        self._loaded, self._key = fresh, key
-        daemon.reload(fresh.settings, key)
-        self._log.info("settings.reloaded", changed=list(found.reloadable))
+        if self._take_over(daemon, fresh, key):
+            self._log.info("settings.reloaded", changed=list(found.reloadable))
+
+    def _take_over(self, daemon: Daemon, loaded: Loaded, key: str) -> bool:
+        try:
+            daemon.reload(loaded.settings, key)
+        except ValueError as error:  # an address or a key that cannot be sent
+            self._log.warning("settings.refused", what=str(error), what_to_do=_KEPT)
+            return False
+        self._loaded, self._key = loaded, key
+        return True
 
     def _find_key(self, loaded: Loaded) -> str:
         key = find_key(loaded.settings, self._environ)[0].get_secret_value()

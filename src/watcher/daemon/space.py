@@ -8,7 +8,7 @@ from pathlib import Path
 from watcher.inbox import prove_room, require_room
 from watcher.settings import Disk
 
-_GOOD_FOR = 2.0  # seconds that a good look counts
+_GOOD_FOR = 1.0  # seconds that a good look counts
 
 
 class Space:
@@ -30,5 +30,5 @@ class Space:
         disk = self._disk()
         require_room(folder, least=disk.least_bytes, share=disk.least_percent / 100)
         if prove:
-            prove_room(folder)
+            prove_room(folder, least=disk.least_bytes)
         self._good_until[folder, prove] = self._monotonic() + _GOOD_FOR

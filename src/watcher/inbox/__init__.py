@@ -1,11 +1,18 @@
 """The folders people drop into: an edge, and the only place that knows watchdog."""
 
-from watcher.inbox.archive import archive
+from watcher.inbox.archive import archive, bring_along
 from watcher.inbox.claims import Claimed, claim, claimed_ids, find_claimed, unclaim
-from watcher.inbox.disk import free_bytes, reserve_bytes
+from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
 from watcher.inbox.marker import InboxLock, closed_folders, prepare
 from watcher.inbox.notes import remove_note, sweep_notes, write_note
 from watcher.inbox.patrol import Patrol
+from watcher.inbox.pictures import (
+    FoundPicture,
+    PictureAbsent,
+    PicturePlaces,
+    keep_picture,
+    sha256_in,
+)
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import Snapshot, snapshot
 from watcher.inbox.values import (
@@ -18,6 +25,7 @@ from watcher.inbox.values import (
     Waiting,
 )
 from watcher.inbox.watch import Watch
+from watcher.inbox.words import allow, who
 
 __all__ = [
     "Claimed",
@@ -25,25 +33,35 @@ __all__ = [
     "DropBusy",
     "DropGone",
     "DropStuck",
+    "FoundPicture",
     "InboxFolder",
     "InboxLock",
     "InboxState",
     "Patrol",
+    "PictureAbsent",
+    "PicturePlaces",
     "Scanner",
     "Snapshot",
     "Waiting",
     "Watch",
+    "allow",
     "archive",
+    "bring_along",
     "claim",
     "claimed_ids",
     "closed_folders",
     "find_claimed",
     "free_bytes",
+    "keep_picture",
     "prepare",
+    "prove_room",
     "remove_note",
+    "require_room",
     "reserve_bytes",
+    "sha256_in",
     "snapshot",
     "sweep_notes",
     "unclaim",
+    "who",
     "write_note",
 ]

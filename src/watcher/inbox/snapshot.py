@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.errors import DiskError, DropError
-from watcher.inbox import beneath
 from watcher.inbox.claims import Claimed, opened
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.values import DropBusy, signature_of
@@ -22,7 +21,10 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`path` ends in the SHA-256 (hex) of all bytes; `size` in bytes. Whole and synced."""
+    """`path` ends in the SHA-256 (hex) of all bytes; `size` in bytes. Whole.
+
+    Not synced: it is read at once, and after a crash taken anew from the claim.
+    """
 
     path: Path
     sha256: str
@@ -47,14 +49,12 @@ def snapshot(claimed: Claimed, into_folder: Path) -> Snapshot:
 
 def _copy(claimed: Claimed, source: int, part: Path) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with _on_disk(part), os.fdopen(os.open(part, _NEW, 0o600), "wb") as copy:
+    with on_disk(part), os.fdopen(os.open(part, _NEW, 0o600), "wb") as copy:
         while chunk := _read(claimed, source):
             digest.update(chunk)
             size += len(chunk)
             _refuse_large(claimed, size)  # it may grow while it is read
             copy.write(chunk)
-        copy.flush()
-        os.fsync(copy.fileno())
     return digest.hexdigest(), size
 
 
@@ -64,13 +64,11 @@ def _read(claimed: Claimed, source: int) -> bytes:
 
 
 def _keep(part: Path, blob: Path, size: int) -> Snapshot:
-    with _on_disk(part):
+    with on_disk(part):
         if blob.exists():
             part.unlink()
         else:
             part.rename(blob)
-        with beneath.root_of(blob.parent) as folder:
-            beneath.sync(folder)
     return Snapshot(path=blob, sha256=blob.name, size=size)
 
 
@@ -94,7 +92,7 @@ def _refuse_large(claimed: Claimed, size: int) -> None:
 
 
 @contextmanager
-def _on_disk(part: Path) -> Iterator[None]:
+def on_disk(part: Path) -> Iterator[None]:
     """What fails on the side of the copy is the disk's fault, never the inbox's."""
     try:
         yield

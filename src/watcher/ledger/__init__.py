@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from watcher.core.errors import DiskError
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
+from watcher.ledger.companions import Companion, Companions
 from watcher.ledger.database import open_database
 from watcher.ledger.inboxes import Inboxes
+from watcher.ledger.incoming import Incoming
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
 from watcher.ledger.lanes import HaltedLane, Lanes
@@ -24,14 +27,18 @@ __all__ = [
     "SLICE_ROWS",
     "Acceptance",
     "Claim",
+    "Companion",
     "Earlier",
     "HaltedLane",
+    "Incoming",
     "Ledger",
     "NewJob",
     "NewRow",
     "RefusedParameter",
     "dump",
 ]
+
+_DISK_WAIT = 5.0  # seconds between tries while the disk refuses
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +53,7 @@ class Ledger:
         self.claims = Claims(database)
         self.jobs = Jobs(database)
         self.items = Items(database)
+        self.companions = Companions(database)
         self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
         self.orders = Orders(database)
@@ -54,10 +62,22 @@ class Ledger:
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")
 
+    def incoming(self, job: NewJob) -> Incoming:
+        """The way in of one drop's rows."""
+        return Incoming(self._database, self.jobs, job)
+
     async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One of the methods, on the ledger's own thread, so that no disk holds up the calls."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, partial(method, *args, **kwargs))
+
+    async def insist(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `call`, again and again while the disk refuses: what cannot go on without it waits here."""
+        while True:
+            try:
+                return await self.call(method, *args, **kwargs)
+            except DiskError:
+                await asyncio.sleep(_DISK_WAIT)
 
     def close(self) -> None:
         self._thread.shutdown()

@@ -11,6 +11,7 @@ from watcher.ledger import schema
 from watcher.ledger.database import Database
 
 _table = schema.claims
+_INTEND = insert(_table).values(state="intended")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Claims:
     def intend(self, claim_id: str, *, inbox: str, path: bytes, now: float) -> None:
         values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
         with self._database.write() as tx:
-            tx.execute(insert(_table).values(**values, state="intended"))
+            tx.execute(_INTEND, values)
 
     def drop(self, claim_id: str) -> None:
         """The rename did not happen, or was undone: the file is its owner's again."""

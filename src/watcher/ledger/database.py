@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from watcher.core.errors import DiskError, LedgerError
 from watcher.ledger import schema
 
+_BUSY_WORDS = ("database is locked", "database is busy", "database table is locked")
 _DISK_WORDS = ("disk is full", "disk i/o error", "readonly database", "unable to open database")
 
 
@@ -104,5 +105,10 @@ def _in_words(file: Path) -> Iterator[None]:
             raise DiskError(
                 f"The database {file} cannot be written: {error.orig}.",
                 "Make room on that disk, or make it writable; the work goes on by itself.",
+            ) from None
+        if any(word in words for word in _BUSY_WORDS):
+            raise DiskError(
+                f"The database {file} is held by another program: {error.orig}.",
+                "Nothing to do, unless it lasts: then look who has it open; it is tried again by itself.",
             ) from None
         raise

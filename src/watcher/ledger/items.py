@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from watcher.core.jobs import (
     OPEN_STATES,
@@ -27,6 +41,28 @@ _attempts, _pictures = schema.attempts, schema.pictures
 
 _OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
+# Built once: these two stand between one call and the next, and building took longer than running.
+_BEFORE = select(func.count()).where(
+    _attempts.c.job_id == bindparam("job"), _attempts.c.number == bindparam("row")
+)
+_BEGIN = (
+    insert(_attempts)
+    .from_select(
+        ["job_id", "number", "ordinal", "lane", "model", "n", "started_at", "outcome"],
+        select(
+            _jobs.c.id, bindparam("row", type_=Integer), _BEFORE.scalar_subquery() + 1,
+            bindparam("lane", type_=String), bindparam("model", type_=String),
+            bindparam("n", type_=Integer), bindparam("now", type_=Float), literal("sent"),
+        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled),
+    )
+    .returning(_attempts.c.id)
+)  # fmt: skip
+_BEGUN = (
+    update(_rows)
+    .where(_rows.c.job_id == bindparam("job"), _rows.c.number == bindparam("row"))
+    .values(state=RowState.RUNNING, due_at=None, problem=None)
+)
+
 
 class Items:
     """The tables of slices, rows, attempts and pictures, as far as single items go."""
@@ -35,9 +71,18 @@ class Items:
         self._database = database
 
     def take_slices(
-        self, *, now: float, most: int, without: Collection[str] = (), only: str | None = None
+        self,
+        *,
+        now: float,
+        most: int,
+        without: Collection[str] = (),
+        only: str | None = None,
+        inboxes: Collection[str] | None = None,
     ) -> list[Slice]:
-        """Hand out the first slice that is due of up to `most` jobs, urgent and older jobs first."""
+        """Hand out the first slice that is due of up to `most` jobs, urgent and older jobs first.
+
+        `inboxes`: jobs of these alone; the others wait until their inbox is served again.
+        """
         one = _slices.alias()
         due = (
             select(func.min(one.c.ordinal))
@@ -49,27 +94,28 @@ class Items:
             select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _slices)
             .select_from(_jobs)
             .join(_slices, (_slices.c.job_id == _jobs.c.id) & (_slices.c.ordinal == due))
-            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
-            .where(_jobs.c.paused.is_(False), _jobs.c.id.not_in(without))
+            .where(*_workable(without, only, inboxes))
             .order_by(_jobs.c.priority, _jobs.c.id)
             .limit(most)
         )
-        if only is not None:
-            query = query.where(_jobs.c.id == only)
         with self._database.write() as tx:
             taken = [_slice(line) for line in tx.execute(query)]
             for slice_ in taken:
                 _set_slice(tx, slice_, state="running")
         return taken
 
-    def next_due(self, *, without: Collection[str] = ()) -> float | None:
-        """When the next slice that waits is due, in seconds since the epoch."""
+    def next_due(
+        self,
+        *,
+        without: Collection[str] = (),
+        only: str | None = None,
+        inboxes: Collection[str] | None = None,
+    ) -> float | None:
+        """When the next slice that `take_slices` would hand out is due, in seconds since the epoch."""
         query = (
             select(func.min(_slices.c.due_at))
             .join(_jobs, _jobs.c.id == _slices.c.job_id)
-            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
-            .where(_jobs.c.paused.is_(False), _jobs.c.id.not_in(without))
-            .where(_slices.c.state == "queued")
+            .where(*_workable(without, only, inboxes), _slices.c.state == "queued")
         )
         with self._database.read() as view:
             due: float | None = view.scalar(query)
@@ -103,13 +149,15 @@ class Items:
         with self._database.read() as view:
             return [_open_item(line, slice_) for line in view.execute(query)]
 
-    def release(self, slice_: Slice, *, due_at: float) -> None:
+    def release(self, slice_: Slice, *, due_at: float, now: float) -> None:
         """Give a slice back: ended when all its rows are final, else due again.
 
-        `due_at` counts for rows that wait for no time of their own (their lane is halted).
+        `due_at` counts for rows that wait for no time of their own that is still to come (their
+        lane is halted): else a row that was deferred before the lane halted is due for ever.
         """
+        own = case((_rows.c.due_at > now, _rows.c.due_at), else_=due_at)
         open_rows = (
-            select(func.min(func.coalesce(_rows.c.due_at, due_at)))
+            select(func.min(own))
             .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
             .where(_rows.c.number.between(slice_.first, slice_.last))
         )
@@ -124,6 +172,18 @@ class Items:
         """A lane reopened: every slice that waits may be looked at now."""
         with self._database.write() as tx:
             tx.execute(update(_slices).where(_slices.c.state == "queued").values(due_at=0.0))
+
+    def put_off(self, inbox: str, *, until: float) -> None:
+        """Nothing of this inbox can be asked for before then: none of its slices need be looked at."""
+        mine = _slices.c.job_id.in_(select(_jobs.c.id).where(_jobs.c.inbox == inbox, _is_running()))
+        waiting = (_slices.c.state == "queued") & (_slices.c.due_at < until)
+        with self._database.write() as tx:
+            tx.execute(update(_slices).where(mine, waiting).values(due_at=until))
+
+    def unsettled(self) -> set[int]:
+        """The attempts whose outcome is not known: only their replies on disk are still wanted."""
+        with self._database.read() as view:
+            return set(view.scalars(select(_attempts.c.id).where(_attempts.c.outcome == "sent")))
 
     def interrupted(self, attempt: int, *, now: float) -> None:
         """The process died during this call, and no reply is on disk: it may have been charged."""
@@ -147,20 +207,15 @@ class Items:
 
         Returns its id; None where the job was paused or cancelled meanwhile: nothing may be sent.
         """
-        mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
+        mine = {"job": item.job_id, "row": item.number}
+        more = {"lane": str(lane), "model": lane.model, "n": n, "now": now}
         with self._database.write() as tx:
-            if _is_held(tx, item):
-                return None
-            before = tx.scalar(select(func.count()).where(mine)) or 0
-            begun = tx.execute(
-                insert(_attempts).values(
-                    job_id=item.job_id, number=item.number, ordinal=before + 1, lane=str(lane),
-                    model=lane.model, n=n, started_at=now, outcome="sent",
-                )
-            )  # fmt: skip
-            _set_row(tx, item, state=RowState.RUNNING, due_at=None, problem=None)
-            key = begun.inserted_primary_key
-        return int(key[0]) if key else None
+            attempt: int | None = tx.scalar(_BEGIN, {**mine, **more})
+            if attempt is not None:
+                tx.execute(_BEGUN, mine)
+            elif _cancel_if_ordered(tx, item, now):
+                end_if_over(tx, item.job_id, now)
+        return attempt
 
     def settle(self, item: OpenItem, attempt: int, settlement: Settlement, *, now: float) -> bool:
         """Commit the outcome of an attempt; True when the whole job ended with it."""
@@ -170,6 +225,26 @@ class Items:
             _settle_row(tx, item, settlement, seconds, now)
             over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
+
+
+def _is_running() -> ColumnElement[bool]:
+    return (_jobs.c.state == JobState.RUNNING) & _jobs.c.accepted_at.is_not(None)
+
+
+def _workable(
+    without: Collection[str], only: str | None, inboxes: Collection[str] | None
+) -> list[ColumnElement[bool]]:
+    """Which jobs may be worked on."""
+    wanted = [
+        _is_running(),
+        _jobs.c.paused.is_(False),
+        _jobs.c.id.not_in(without),
+    ]
+    if only is not None:
+        wanted.append(_jobs.c.id == only)
+    if inboxes is not None:
+        wanted.append(_jobs.c.inbox.in_(inboxes))
+    return wanted
 
 
 def _slice(line: Row[tuple[object, ...]]) -> Slice:
@@ -197,11 +272,6 @@ def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
 def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
     mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
     tx.execute(update(_rows).where(mine).values(**values))
-
-
-def _is_held(tx: Connection, item: OpenItem) -> bool:
-    job = select(_jobs.c.paused | _jobs.c.cancelled).where(_jobs.c.id == item.job_id)
-    return bool(tx.scalar(job))
 
 
 def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:

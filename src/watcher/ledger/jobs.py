@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
+from watcher.core.errors import LedgerError
 from watcher.core.jobs import OPEN_STATES, JobState, Json, Problem, RowState
 from watcher.ledger import schema
 from watcher.ledger.codec import dump, dump_problem, to_micro
@@ -18,6 +34,19 @@ SLICE_ROWS = 50
 _CHUNK_ROWS = 2_000  # rows a transaction while a large drop comes in: others write in between
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
+
+# Built once: every drop is looked up.
+_EARLIER = (
+    select(_jobs)
+    .where(
+        _jobs.c.sha256 == bindparam("same"),
+        _jobs.c.inbox == bindparam("in"),
+        _jobs.c.rules == bindparam("by"),
+        _jobs.c.accepted_at.is_not(None),
+    )
+    .order_by(_jobs.c.id.desc())
+)
+_QUEUED, _FAILED = RowState.QUEUED.value, RowState.FAILED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,31 +120,31 @@ class Jobs:
 
     def add_rows(self, job_id: str, rows: Iterable[NewRow]) -> int:
         """Write rows in order, some thousand a transaction; memory does not grow with their number."""
-        lines = (_row_line(job_id, row) for row in rows)
+        coming = iter(rows)
         count = 0
-        while chunk := list(islice(lines, _CHUNK_ROWS)):
+        while chunk := list(islice(coming, _CHUNK_ROWS)):
             with self._database.write() as tx:
-                tx.execute(insert(_rows), chunk)
+                insert_rows(tx, job_id, chunk)
             count += len(chunk)
         return count
 
     def accept(self, job_id: str, acceptance: Acceptance, *, claim_id: str, now: float) -> None:
-        """From here it cannot be lost: the job becomes visible, whole, in one transaction."""
+        """From here it cannot be lost: the job becomes visible, whole, in one transaction.
+
+        Raises LedgerError where `begin` was not called, or undone since: then nothing changes.
+        """
         with self._database.write() as tx:
             _make_slices(tx, job_id)
-            tx.execute(
+            found = tx.execute(
                 update(_jobs)
-                .where(_jobs.c.id == job_id)
-                .values(
-                    columns=dump(list(acceptance.columns)),
-                    encoding=acceptance.encoding,
-                    delimiter=acceptance.delimiter,
-                    notes=dump(list(acceptance.notes)),
-                    estimate=to_micro(acceptance.estimate_usd),
-                    problem=dump_problem(acceptance.problem),
-                    accepted_at=now,
-                )
+                .where(_jobs.c.id == job_id, _jobs.c.accepted_at.is_(None))
+                .values(**acceptance_values(acceptance, now))
             )
+            if not found.rowcount:
+                raise LedgerError(
+                    f"The rows of the job {job_id} are no longer in the database.",
+                    "Nothing to do: its drop is taken anew at the next start.",
+                )
             end_if_over(tx, job_id, now)
             tx.execute(
                 update(schema.claims)
@@ -130,14 +159,9 @@ class Jobs:
 
     def earlier(self, *, sha256: str, inbox: str, rules: str) -> Earlier | None:
         """The newest visible job of the same bytes under the same rules."""
-        same = and_(
-            _jobs.c.sha256 == sha256,
-            _jobs.c.inbox == inbox,
-            _jobs.c.rules == rules,
-            _jobs.c.accepted_at.is_not(None),
-        )
+        same = {"same": sha256, "in": inbox, "by": rules}
         with self._database.read() as view:
-            line = view.execute(select(_jobs).where(same).order_by(_jobs.c.id.desc())).first()
+            line = view.execute(_EARLIER, same).first()
             if line is None:
                 return None
             failed = view.scalar(select(func.count()).where(_can_run_again(line.id)))
@@ -173,8 +197,11 @@ class Jobs:
     def clear_unaccepted(self) -> None:
         """At start: jobs whose rows were still coming in when the process died."""
         with self._database.write() as tx:
-            for (job_id,) in tx.execute(select(_jobs.c.id).where(_jobs.c.accepted_at.is_(None))):
+            left = select(_jobs.c.id).where(_jobs.c.accepted_at.is_(None))
+            for job_id in tx.scalars(left).all():
                 _forget(tx, job_id)
+            known = select(_jobs.c.id)
+            tx.execute(delete(schema.companions).where(schema.companions.c.job_id.not_in(known)))
 
 
 def end_if_over(tx: Connection, job_id: str, now: float) -> bool:
@@ -183,7 +210,7 @@ def end_if_over(tx: Connection, job_id: str, now: float) -> bool:
     if tx.scalar(select(open_row)):
         return False
     counted = select(_rows.c.state, func.count()).where(_rows.c.job_id == job_id)
-    counts: dict[str, int] = dict(tx.execute(counted.group_by(_rows.c.state)).tuples().all())
+    counts: dict[str, int] = dict(tx.execute(counted.group_by(_rows.c.state)).all())
     ended = {"state": _final_state(counts), "ended_at": now}
     tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**ended))
     return True
@@ -201,22 +228,56 @@ def _final_state(counts: Mapping[str, int]) -> JobState:
     return JobState.FAILED
 
 
-def _row_line(job_id: str, row: NewRow) -> dict[str, object]:
+def acceptance_values(acceptance: Acceptance, now: float) -> dict[str, object]:
+    """The columns of a job that its acceptance fills."""
     return {
-        "job_id": job_id,
-        "number": row.number,
-        "state": RowState.QUEUED if row.item is not None else RowState.FAILED,
-        "values": dump(row.values),
-        "item": row.item,
-        "stem": row.stem,
-        "problem": dump_problem(row.problem),
+        "columns": dump(list(acceptance.columns)),
+        "encoding": acceptance.encoding,
+        "delimiter": acceptance.delimiter,
+        "notes": dump(list(acceptance.notes)),
+        "estimate": to_micro(acceptance.estimate_usd),
+        "problem": dump_problem(acceptance.problem),
+        "accepted_at": now,
     }
+
+
+def insert_rows(tx: Connection, job_id: str, rows: Sequence[NewRow]) -> None:
+    """Rows as they come in: an item is queued, a problem has failed. The hottest lines of the intake:
+    what differs by row is bound by place, the rest stands in the statement.
+    """
+    lines = [
+        (
+            job_id,
+            row.number,
+            _QUEUED if row.item is not None else _FAILED,
+            dump(row.values),
+            row.item,
+            row.stem,
+            dump_problem(row.problem),
+        )
+        for row in rows
+    ]
+    tx.exec_driver_sql(_insert_rows(tx.dialect), lines)
+
+
+@cache
+def _insert_rows(dialect: Dialect) -> str:
+    """INSERT with the dialect's own placeholders, in the order of `insert_rows`, defaults written out."""
+    filled = ("job_id", "number", "state", "values", "item", "stem", "problem")
+    named = bool(dialect.paramstyle in {"format", "pyformat"})
+    values = dict.fromkeys(filled, "%s" if named else "?")
+    for column in _rows.columns:
+        if isinstance(column.default, ScalarElementColumnDefault) and column.name not in values:
+            default = literal(column.default.arg, column.type)
+            plain = default.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+            values[column.name] = str(plain)
+    names = ", ".join(map(dialect.identifier_preparer.quote, values))
+    return f"INSERT INTO rows ({names}) VALUES ({', '.join(values.values())})"  # noqa: S608 - names of ours
 
 
 def _make_slices(tx: Connection, job_id: str) -> None:
     """Cut the rows into slices; one in which nothing is to be asked for has ended already."""
-    ordinal = (_rows.c.number - 1) / SLICE_ROWS
-    ordinal = func.floor(ordinal)
+    ordinal = (_rows.c.number - 1) // SLICE_ROWS
     queued = func.sum(_rows.c.state == RowState.QUEUED)
     cut = (
         select(ordinal, func.min(_rows.c.number), func.max(_rows.c.number), queued)
@@ -251,6 +312,10 @@ def _can_run_again(job_id: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
 
 
 def _forget(tx: Connection, job_id: str) -> None:
-    for table in (_rows, _slices):
+    """A job that was accepted is never forgotten."""
+    accepted = exists().where(_jobs.c.id == job_id, _jobs.c.accepted_at.is_not(None))
+    if tx.scalar(select(accepted)):
+        return
+    for table in (_rows, _slices, schema.companions):
         tx.execute(delete(table).where(table.c.job_id == job_id))
     tx.execute(delete(_jobs).where(_jobs.c.id == job_id))

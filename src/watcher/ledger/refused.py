@@ -11,6 +11,7 @@ from watcher.ledger import schema
 from watcher.ledger.database import Database
 
 KEPT = 7 * 86400.0  # seconds; servers change, so it is tried again then
+_FRESH = 60.0
 _refused = schema.refused_parameters
 
 
@@ -30,6 +31,8 @@ class RefusedParameters:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: tuple[RefusedParameter, ...] = ()
+        self._read_at: float | None = None
 
     def learn(self, lane: LaneKey, parameter: str, *, value: str = "", now: float) -> None:
         key = {"account": lane.account, "model": lane.model, "parameter": parameter, "value": value}
@@ -37,13 +40,15 @@ class RefusedParameters:
             tx.execute(delete(_refused).where(_refused.c.until <= now))
             tx.execute(delete(_refused).filter_by(**key))
             tx.execute(insert(_refused).values(**key, until=now + KEPT))
+        self._read_at = None
 
     def of(self, lane: LaneKey, *, now: float) -> tuple[RefusedParameter, ...]:
-        """What this server does not take for this model."""
+        """What this server does not take for this model. It is asked before each call: read once a minute."""
+        if self._read_at is None or not 0 <= now - self._read_at < _FRESH:
+            self._known, self._read_at = self.all(now=now), now
+        mine = (lane.account, lane.model)
         return tuple(
-            one
-            for one in self.all(now=now)
-            if (one.account, one.model) == (lane.account, lane.model)
+            one for one in self._known if one.until > now and (one.account, one.model) == mine
         )
 
     def all(self, *, now: float) -> tuple[RefusedParameter, ...]:

@@ -171,3 +171,15 @@ lanes = Table(
     Column("probe_at", Float, nullable=False),
     Column("probes", Integer, nullable=False, default=0),
 )
+
+# Pictures that lie beside a drop and travel with it into the archive; `number`: the row that names one.
+companions = Table(
+    "companions",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("path", LargeBinary, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Index("companions_path", "path"),
+    sqlite_with_rowid=False,
+)

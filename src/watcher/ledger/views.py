@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Integer, Row, func, select
 
 from watcher.core.jobs import (
     OPEN_STATES,
@@ -56,11 +56,13 @@ class Views:
         with self._database.read() as view:
             return list(view.scalars(query.where(_jobs.c.accepted_at.is_not(None))))
 
-    def unpublished(self) -> list[str]:
-        """Jobs whose final results are not known to be in the outbox."""
+    def unpublished(self, inboxes: Collection[str] | None = None) -> list[str]:
+        """Jobs (of these inboxes) whose final results are not known to be in the outbox."""
         query = select(_jobs.c.id).where(
             _jobs.c.accepted_at.is_not(None), _jobs.c.published_at.is_(None)
         )
+        if inboxes is not None:
+            query = query.where(_jobs.c.inbox.in_(inboxes))
         with self._database.read() as view:
             return list(view.scalars(query.order_by(_jobs.c.id)))
 
@@ -71,6 +73,11 @@ class Views:
         with self._database.read() as view:
             job_id = view.scalar(query.order_by(_claims.c.id.desc()).limit(1))
         return None if job_id is None else self.job(job_id)
+
+    def inbox(self, job_id: str) -> str:
+        """The inbox that a job came from; "" where there is no such job."""
+        with self._database.read() as view:
+            return view.scalar(select(_jobs.c.inbox).where(_jobs.c.id == job_id)) or ""
 
     def path(self, job_id: str) -> bytes:
         """Where its drop lay, relative to the inbox."""
@@ -122,8 +129,10 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
     asked = view.execute(
         select(
             func.count(),
-            func.sum(_attempts.c.paid_maybe),
-            func.sum((_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None)),
+            func.sum(_attempts.c.paid_maybe, type_=Integer),  # else the sum of booleans is one
+            func.sum(
+                (_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None), type_=Integer
+            ),
         ).where(mine)
     ).one()
     made = view.scalar(select(func.count()).where(_pictures.c.job_id == line.id))

@@ -1,7 +1,8 @@
 """The outbox: one folder a job, on disk. A name appears there only when its file is whole."""
 
 from watcher.outbox.files import Outbox
+from watcher.outbox.inputs import fit_picture
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
 from watcher.outbox.renditions import resized
 
-__all__ = ["BadPicture", "Outbox", "PictureFacts", "look_at_picture", "resized"]
+__all__ = ["BadPicture", "Outbox", "PictureFacts", "fit_picture", "look_at_picture", "resized"]

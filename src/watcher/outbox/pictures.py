@@ -35,7 +35,7 @@ BROKEN = (
     zlib.error,
     UnidentifiedImageError,
 )
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class BadPicture(ValueError):  # noqa: N818 - the sentence is for people
@@ -65,13 +65,13 @@ def look_at_picture(content: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureF
     real = _real_format(content)
     if real == "svg":
         return _drawing(content)
-    _check_ends(content, real)
+    check_ends(content, real)
     try:
         with Image.open(BytesIO(content), formats=[real.upper()]) as image:
             return _looked_at(image, real, max_pixels)
     except BadPicture:
         raise
-    except _BOMB as error:
+    except BOMB as error:
         raise _too_large(f"more than {max_pixels:,}", max_pixels) from error
     except BROKEN as error:
         raise BadPicture(f"The {real.upper()} picture is damaged or cut short.") from error
@@ -88,10 +88,10 @@ def _real_format(content: bytes) -> str:
         return "gif"
     if is_drawing(content):
         return "svg"
-    raise BadPicture(f"This is {_instead(content)}, not a PNG, JPEG, WebP, GIF or SVG picture.")
+    raise BadPicture(f"This is {what_else(content)}, not a PNG, JPEG, WebP, GIF or SVG picture.")
 
 
-def _instead(content: bytes) -> str:
+def what_else(content: bytes) -> str:
     start = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         return "nothing at all" if not content else "nothing but blanks"
@@ -102,7 +102,7 @@ def _instead(content: bytes) -> str:
     return "text" if start.isascii() and b"\0" not in start else "data of another kind"
 
 
-def _check_ends(content: bytes, real: str) -> None:
+def check_ends(content: bytes, real: str) -> None:
     """Where a file says itself how it ends, it must: Pillow forgives a missing end."""
     ends = {
         "png": b"IEND\xaeB`\x82" in content[-4096:],

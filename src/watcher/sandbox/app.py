@@ -18,7 +18,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -202,8 +202,8 @@ class _Counted:
             self._desk.counts.begin(scope["path"])
         try:
             await self._app(scope, receive, send_with_id)
-        except asyncio.CancelledError:
-            # The server stops, and nobody waits for this answer any more.
+        except (asyncio.CancelledError, ClientDisconnect):
+            # The server stops, or the client is gone: nobody waits for this answer any more.
             return
         finally:
             if counted:

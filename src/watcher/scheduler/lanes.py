@@ -9,11 +9,15 @@ from watcher.core.jobs import LaneKey, Problem
 from watcher.ledger import HaltedLane
 
 # Waits before the probes, in seconds. Money and keys need a person: 5, 15, then 60 minutes. A server
-# that is away comes back by itself: look soon.
+# that is away comes back by itself: look soon. A look at a disk costs nothing, a lost answer does.
 PATIENT = (300.0, 900.0, 3600.0)
 SOON = (5.0, 15.0, 30.0, 60.0)
-_COMES_BACK = frozenset({"connection", "server_error", "outage"})
-_OUTAGE_ROWS = 3  # rows in a row that used up their attempts: then it is the server, not the rows
+_COMES_BACK = dict.fromkeys(("connection", "server_error", "outage"), SOON) | {
+    "disk_full": (5.0, 15.0, 30.0),
+    "reply_lost": (30.0, 300.0, 900.0, 3600.0),
+}
+_PROBE = 10.0  # seconds that the others leave a probe alone
+_OUTAGE_ROWS = 10  # rows in a row that used up their attempts: then it is the server, not the rows
 
 
 class LaneHalted(Exception):  # noqa: N818 - a state, not a fault
@@ -23,6 +27,11 @@ class LaneHalted(Exception):  # noqa: N818 - a state, not a fault
         super().__init__(lane.problem.what)
         self.lane = lane
         self.probe_at = lane.probe_at
+
+    @property
+    def is_for_all(self) -> bool:
+        """The provider is halted, and not one of its models."""
+        return "/" not in self.lane.key
 
 
 class Lanes:
@@ -52,11 +61,18 @@ class Lanes:
     def halted(self) -> tuple[HaltedLane, ...]:
         return tuple(self._halted.values())
 
+    def is_halted(self, key: str) -> bool:
+        return key in self._halted
+
     def admit(self, lane: LaneKey) -> bool:
         """Let a call pass; True: as the one probe of a halted lane whose probe is due. Else LaneHalted."""
         closed = [self._halted[key] for key in _keys(lane) if key in self._halted]
         for found in closed:
-            if found.key in self._probing or self._clock() < found.probe_at:
+            now = self._clock()
+            if found.key in self._probing:
+                # Nobody need look again before the probe can have ended; if it ends well, all are woken.
+                raise LaneHalted(replace(found, probe_at=max(found.probe_at, now + _PROBE)))
+            if now < found.probe_at:
                 raise LaneHalted(found)
         self._probing.update(found.key for found in closed)
         return bool(closed)
@@ -72,7 +88,7 @@ class Lanes:
         """Close the lane, or put off the next probe of a closed one; True when it was open before."""
         key = lane.account if scope == "provider" else str(lane)
         before = self._halted.get(key)
-        steps = SOON if problem.code in _COMES_BACK else self.patient
+        steps = _COMES_BACK.get(problem.code, self.patient)
         probed = key in self._probing
         probes = 0 if before is None else before.probes + probed
         now = self._clock()
@@ -115,6 +131,20 @@ class Lanes:
         self._halted = {
             key: replace(lane, probe_at=now, probes=0) for key, lane in self._halted.items()
         }
+
+    def only(self, account: str) -> tuple[str, ...]:
+        """Forget what is halted of other accounts: their keys are in use no more. Returns the lanes."""
+        others = tuple(key for key in self._halted if key.partition("/")[0] != account)
+        for key in others:
+            del self._halted[key]
+        return others
+
+    def is_shut(self) -> bool:
+        """Some lane is halted, and its next probe is still to come."""
+        now = self._clock()
+        return any(
+            key not in self._probing and now < lane.probe_at for key, lane in self._halted.items()
+        )
 
     def next_probe(self) -> float | None:
         return min((lane.probe_at for lane in self._halted.values()), default=None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from watcher.core.jobs import LaneKey, OpenItem, Slice
+from watcher.core.errors import DiskError
+from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
 from watcher.scheduler.lanes import LaneHalted, Lanes
 from watcher.scheduler.turns import Stopping, Turns
 from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Withdrawn, Work
@@ -15,9 +16,11 @@ from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Wi
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from watcher.ledger import Ledger
+    from watcher.ledger import HaltedLane, Ledger
 
 _NEAR = 60.0  # seconds: shorter waits are waited for here, longer ones go back to the ledger
+_ASIDE = 50  # deferred rows of one job that are waited for here; more, and no new ones are begun
+_AHEAD = 4  # replies that may wait for the outbox while all turns are in use
 _BROKEN = 300.0  # seconds before a row is taken up again that met a fault of our own
 
 
@@ -49,30 +52,45 @@ class Scheduler:
         self._clock = clock
         self._places: dict[str, _Places] = {}
         # Replies that wait to be decoded and saved: bounded, so that a slow outbox slows the calls.
-        self._unsettled = asyncio.Semaphore(turns.concurrency + 4)
+        self._room = turns.concurrency + _AHEAD
+        self._unsettled = asyncio.Semaphore(self._room)
+
+    def resize(self, concurrency: int) -> None:
+        """So many calls in flight from now on."""
+        while self._room < concurrency + _AHEAD:  # more room than is needed does no harm
+            self._room += 1
+            self._unsettled.release()
+        self.turns.resize(concurrency)
+
+    async def disk_refused(self, lane: LaneKey, problem: Problem) -> None:
+        """A disk does not take what was paid for: nobody pays for more until it does."""
+        await self._halt(lane, problem, "provider")
 
     async def run_slice(self, slice_: Slice, drained: Callable[[], None]) -> float:
         """Work every open item of a slice; `drained` is called when all of them have started.
 
         Returns when the slice is due again, in seconds since the epoch, for rows of halted lanes.
         """
-        due_again: list[float] = []
+        due_again: list[float | LaneHalted] = []
         items = await self._ledger.call(self._ledger.items.open_items, slice_)
         async with self._places_of(slice_) as places, asyncio.TaskGroup() as rows:
             for item in items:
                 if item.pending is None and item.due_at > self._clock() + _NEAR:
                     continue
-                await places.acquire()
+                await places.acquire_new()
                 rows.create_task(self._run(item, places, due_again))
             drained()
-        return min(due_again, default=self._clock())
+        await self._put_off_others(slice_, due_again)
+        return min(map(self._due, due_again), default=self._clock())
 
-    async def _run(self, item: OpenItem, places: asyncio.Semaphore, due_again: list[float]) -> None:
+    async def _run(
+        self, item: OpenItem, places: _Places, due_again: list[float | LaneHalted]
+    ) -> None:
         lane = self._work.lane(item)
         try:
             await self._until_final(item, lane, places)
         except LaneHalted as halted:
-            due_again.append(halted.probe_at)
+            due_again.append(halted)
         except (Stopping, Withdrawn):
             due_again.append(0.0)
         except Exception:  # noqa: BLE001 - the border of this row's task: one broken row stops no other
@@ -80,62 +98,69 @@ class Scheduler:
             self._work.broken(item)
             due_again.append(self._clock() + _BROKEN)
 
-    async def _until_final(self, item: OpenItem, lane: LaneKey, places: asyncio.Semaphore) -> None:
-        """The only loop: deferred → due again. Holds its place in the batch until a reply is there."""
+    async def _until_final(self, item: OpenItem, lane: LaneKey, places: _Places) -> None:
+        """The only loop: deferred → due again. Holds its place in the batch until its call has ended;
+        a row that waits for its time holds none.
+
+        After a good answer the next one need not wait for disks; after any other reply it waits until
+        it is known what that means for the lane.
+        """
+        if item.due_at > self._clock():
+            places.release()
+            await self._wait_aside(item, places)
         while True:
-            try:
-                await self._wait_until(item.due_at)
-                asked = await self._ask(item, lane)
-            finally:
-                places.release()
-            try:
-                outcome = await self._work.settle(asked, outage=self.lanes.failing(lane))
-            finally:
-                self._unsettled.release()
-            over = isinstance(outcome, Delivered | Failed) and outcome.job_over
-            self._on_change(item.job_id, over)
-            await self._note(lane, outcome)
+            with ExitStack() as held:
+                held.callback(places.release)
+                asked = await self._ask(item, lane, held)
+                try:
+                    outcome = await self._work.settle(asked, outage=self.lanes.failing(lane))
+                finally:
+                    self._unsettled.release()
+                over = isinstance(outcome, Delivered | Failed) and outcome.job_over
+                self._on_change(item.job_id, over)
+                await self._note(lane, outcome)
             if not isinstance(outcome, Deferred) or outcome.item.due_at > self._clock() + _NEAR:
                 return
             item = outcome.item
-            await places.acquire()
+            await self._wait_aside(item, places)
 
-    async def _ask(self, item: OpenItem, lane: LaneKey) -> Asked:
+    async def _ask(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Asked:
         """One call, or the reply of an earlier one that is on disk. Leaves one `_unsettled` taken."""
         if (found := self._work.found_reply(item)) is not None:
+            held.close()
             await self._unsettled.acquire()
             return found
         probe = self.lanes.admit(lane)
-        await self._unsettled.acquire()
         try:
-            return await self._in_turn(item, lane)
+            return await self._in_turn(item, lane, held)
         except BaseException:
-            self._unsettled.release()
             if probe:
                 self.lanes.unprobed(lane)
             raise
 
-    async def _in_turn(self, item: OpenItem, lane: LaneKey) -> Asked:
+    async def _in_turn(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Asked:
         await self.turns.enter(item.job_id, lane)
+        held.callback(self.turns.leave, item.job_id)
+        # With the turn in hand: whose turn it is must not depend on who queued here first.
+        await self._unsettled.acquire()
         try:
-            return await self._work.ask(item, lane)
-        finally:
-            self.turns.leave(item.job_id)
+            self.turns.check()
+            return await self._work.ask(item, lane, on_end=held.close)
+        except BaseException:
+            self._unsettled.release()
+            raise
 
     async def _note(self, lane: LaneKey, outcome: Outcome) -> None:
         """What one outcome tells about its lane."""
         match outcome:
             case Halted(problem=problem, scope=scope):
-                halted, fresh = self.lanes.halt(lane, problem, scope)
-                await self._ledger.call(self._ledger.lanes.halt, halted)
-                self._work.lane_halted(halted, fresh=fresh)
-                self._on_lane()
-                self.turns.interrupt(LaneHalted(halted), halted.key)
-                raise LaneHalted(halted)
+                raise LaneHalted(await self._halt(lane, problem, scope))
+            case Failed(sent=False):
+                self.lanes.undecided(lane)
             case Delivered() | Failed(by_server=False):
                 for key in self.lanes.passed(lane):
-                    await self._ledger.call(self._ledger.lanes.reopen, key)
-                    await self._ledger.call(self._ledger.items.wake)
+                    await self._ledger.insist(self._ledger.lanes.reopen, key)
+                    await self._ledger.insist(self._ledger.items.wake)
                     self._work.lane_reopened(key)
                     self._on_lane()
             case Failed():
@@ -146,9 +171,34 @@ class Scheduler:
                 if rest:
                     self.turns.rest(lane, rest)
 
-    async def _wait_until(self, due_at: float) -> None:
-        if (wait := due_at - self._clock()) > 0:
-            await self.turns.pause(wait)
+    async def _halt(self, lane: LaneKey, problem: Problem, scope: str) -> HaltedLane:
+        halted, fresh = self.lanes.halt(lane, problem, scope)
+        with suppress(DiskError):  # halted all the same; a new start finds out by itself
+            await self._ledger.call(self._ledger.lanes.halt, halted)
+        self._work.lane_halted(halted, fresh=fresh)
+        self._on_lane()
+        self.turns.interrupt(LaneHalted(halted), halted.key)
+        return halted
+
+    async def _put_off_others(self, slice_: Slice, again: list[float | LaneHalted]) -> None:
+        """A halted provider is met once, not by each of the 20,000 slices of a large job in turn."""
+        shut = [one for one in again if isinstance(one, LaneHalted) and one.is_for_all]
+        if any(self.lanes.is_halted(one.lane.key) for one in shut):
+            until = min(one.probe_at for one in shut)
+            await self._ledger.insist(self._ledger.items.put_off, slice_.inbox, until=until)
+
+    def _due(self, again: float | LaneHalted) -> float:
+        """Rows that were sent away are due now where their lane has reopened since."""
+        if isinstance(again, LaneHalted):
+            return again.probe_at if self.lanes.is_halted(again.lane.key) else 0.0
+        return again
+
+    async def _wait_aside(self, item: OpenItem, places: _Places) -> None:
+        """Until a row is due again and has a place; it comes without one."""
+        async with places.aside:
+            if (wait := item.due_at - self._clock()) > 0:
+                await self.turns.pause(min(wait, _NEAR))  # clocks jump
+        await places.acquire()
 
     @asynccontextmanager
     async def _places_of(self, slice_: Slice) -> AsyncIterator[_Places]:
@@ -164,4 +214,15 @@ class Scheduler:
 
 
 class _Places(asyncio.Semaphore):
+    """The batch of one job; beside it the rows that were deferred, so many at most."""
+
     slices = 0
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self.aside = asyncio.Semaphore(_ASIDE)
+
+    async def acquire_new(self) -> None:
+        """A place for a row that was not asked for yet: there is none while too many were deferred."""
+        async with self.aside:
+            await self.acquire()

@@ -36,8 +36,9 @@ class Turns:
 
     async def enter(self, job: str, lane: LaneKey) -> None:
         """Wait for a turn. Raises Stopping, or what `interrupt` says, instead of giving one."""
-        if self._stopped.is_set():
-            raise Stopping
+        self.check()
+        # New among those that wait: behind who has waited longer, before who was served just now.
+        self._served.setdefault(job, self._count - 1)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (lane, turn)
         self._waiting[job].append(entry)
@@ -55,14 +56,21 @@ class Turns:
         self._in_flight[job] -= 1
         if not self._in_flight[job]:
             del self._in_flight[job]
+            if job not in self._waiting:
+                self._served.pop(job, None)
         self._give()
+
+    def check(self) -> None:
+        """Raises Stopping once the daemon stops."""
+        if self._stopped.is_set():
+            raise Stopping
 
     def rest(self, lane: LaneKey, seconds: float) -> None:
         """Give this lane no turns for that long."""
         loop = asyncio.get_running_loop()
         until = max(self._resting.get(str(lane), 0.0), loop.time() + seconds)
         self._resting[str(lane)] = until
-        loop.call_at(until, self._give)
+        loop.call_at(until + 0.001, self._give)  # timers may fire a little early
 
     def interrupt(self, error: Exception, key: str = "") -> None:
         """Send everybody away who waits for a turn (of the lanes that `key` names); they get `error`."""

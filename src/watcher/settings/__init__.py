@@ -4,7 +4,7 @@ from watcher.settings.changes import Changes, changes
 from watcher.settings.inbox import Inbox
 from watcher.settings.key import find_key
 from watcher.settings.load import Loaded, load
-from watcher.settings.models import Settings
+from watcher.settings.models import Disk, Settings
 from watcher.settings.provider import Api, Budget
 from watcher.settings.show import effective_yaml, json_schema, schema_text
 
@@ -12,6 +12,7 @@ __all__ = [
     "Api",
     "Budget",
     "Changes",
+    "Disk",
     "Inbox",
     "Loaded",
     "Settings",

@@ -14,7 +14,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from watcher.core.profiles import load_profiles
 from watcher.settings.inbox import Inbox
 from watcher.settings.provider import Api, Budget, Limits
-from watcher.settings.values import Address, Cron, InboxName, Listen, Section, Text, Zone
+from watcher.settings.values import (
+    Address,
+    Cron,
+    Gigabytes,
+    InboxName,
+    Listen,
+    Percent,
+    Section,
+    Text,
+    Zone,
+)
 
 Occasion: TypeAlias = Literal[
     "job_failed",
@@ -70,6 +80,17 @@ class Web(Section):
     intake: bool = Field(default=False, description="take jobs by POST /jobs")
 
 
+class Disk(Section):
+    """What stays free on every disk: below the larger of the two nothing is claimed and nothing paid for."""
+
+    least_gb: Gigabytes = Field(default=2, description="GiB that stay free")
+    least_percent: Percent = Field(default=5, description="percent of the disk that stay free")
+
+    @property
+    def least_bytes(self) -> int:
+        return int(self.least_gb * 2**30)
+
+
 class Logs(Section):
     """How it logs."""
 
@@ -97,6 +118,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     limits: Limits = Limits()
     budget: Budget = Budget()
+    disk: Disk = Disk()
     state_dir: Path = Field(
         default=Path("./state"), description="the ledger's folder, on a local disk"
     )

@@ -23,9 +23,6 @@ NOT_YET: Mapping[str, str] = {
     "inboxes.*.lane": "the Batch API",
     "inboxes.*.renditions": "local conversions",
     "inboxes.*.notify": "alerts",
-    "inboxes.*.images": "pictures as rows",
-    "inboxes.*.allow_urls": "pictures by address",
-    "inboxes.*.allowed_hosts": "pictures by address",
     "inboxes.*.require_done_marker": "waiting for a done marker",
 }
 

@@ -135,6 +135,12 @@ Minutes: TypeAlias = Annotated[
 Days: TypeAlias = Annotated[
     float, BeforeValidator(_no_bool), Field(ge=0, le=36600, allow_inf_nan=False)
 ]
+Gigabytes: TypeAlias = Annotated[
+    float, BeforeValidator(_no_bool), Field(ge=0, le=10**6, allow_inf_nan=False)
+]
+Percent: TypeAlias = Annotated[
+    float, BeforeValidator(_no_bool), Field(ge=0, lt=100, allow_inf_nan=False)
+]
 Rate: TypeAlias = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, allow_inf_nan=False)]
 Dollars: TypeAlias = Annotated[Decimal, BeforeValidator(_no_bool), Field(ge=0, allow_inf_nan=False)]
 Bytes: TypeAlias = Annotated[int, BeforeValidator(_byte_count), Field(ge=1)]

@@ -1,5 +1,6 @@
 """From slice to outcomes: an item is asked for, its answer kept, its pictures put into the outbox."""
 
+from watcher.work.pictures import Inputs
 from watcher.work.values import (
     Account,
     Asked,
@@ -20,6 +21,7 @@ __all__ = [
     "Delivered",
     "Failed",
     "Halted",
+    "Inputs",
     "Outcome",
     "Place",
     "Withdrawn",

@@ -75,9 +75,15 @@ def not_a_picture(error: BadPicture) -> Refusal:
     )
 
 
+def no_room(error: DiskError) -> Refusal:
+    """Before the call: nothing was sent."""
+    return Refusal(no=No.NOBODY, code="disk_full", what=error.what, hint=error.hint)
+
+
 def reply_lost(error: DiskError) -> Refusal:
+    """The disk took the proof before the call, and not the answer: no row's fault, and nobody goes on."""
     return Refusal(
-        no=No.AMBIGUOUS,
+        no=No.NOBODY,
         code="reply_lost",
         what=f"The answer could not be stored: {error.what}",
         hint=error.hint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from watcher.api import ImageApi
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Refusal, RowState
@@ -15,6 +15,13 @@ from watcher.outbox import Outbox
 
 class Withdrawn(Exception):  # noqa: N818 - a state, not a fault
     """The job was paused or cancelled before the call: nothing was sent."""
+
+
+class Space(Protocol):
+    """Room on the disks."""
+
+    def require(self, folder: Path, *, prove: bool = False) -> None:
+        """Raises DiskError where too little is free; `prove` by making a file there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +74,16 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Never, for this row. `by_server`: its attempts are used up, the row itself is not to blame."""
+    """Never, for this row. `by_server`: its attempts are used up, the row itself is not to blame.
+
+    `sent` False: the API was not asked at all.
+    """
 
     item: OpenItem
     problem: Problem
     job_over: bool
     by_server: bool
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,17 +33,19 @@ from watcher.core.jobs import (
 )
 from watcher.core.log import Log
 from watcher.core.naming import stem_at
-from watcher.core.policy import Defer, Fail, Halt, Patience, as_problem, decide
+from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for, read_reply
 from watcher.ledger import HaltedLane, Ledger
 from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
+from watcher.work.pictures import Inputs, Loaded
 from watcher.work.settlements import (
     NO_KEY,
     UNREADABLE,
     answered,
     counted,
     missing_pictures,
+    no_room,
     not_a_picture,
     refused,
     reply_lost,
@@ -56,10 +59,13 @@ from watcher.work.values import (
     Halted,
     Outcome,
     Place,
+    Space,
     Withdrawn,
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
+_ROOM_GOOD_FOR = 1.0  # seconds that a look at the disks counts
+_OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
 _NONE = 0  # the id of no attempt
 
 T = TypeVar("T")
@@ -76,10 +82,14 @@ class Work:
     patience: Patience
     retry: RetryRules
     replies: Path
+    inputs: Inputs
+    space: Space
     clock: Callable[[], float]
     random: random.Random
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
+    _roomy: dict[str, float] = field(default_factory=dict)
 
     def lane(self, item: OpenItem) -> LaneKey:
         return LaneKey(account=self.account.name, model=item.item.model)
@@ -91,23 +101,27 @@ class Work:
         n = item.item.n - item.delivered
         return Asked(item=item, lane=self.lane(item), attempt=item.pending, n=n, reply=reply)
 
-    async def ask(self, item: OpenItem, lane: LaneKey) -> Asked:
-        """Commit an attempt, send it, leave the raw reply on disk. Raises Withdrawn."""
+    async def ask(self, item: OpenItem, lane: LaneKey, *, on_end: Callable[[], object]) -> Asked:
+        """Commit an attempt, send it, leave the raw reply on disk. Raises Withdrawn.
+
+        `on_end` is called once a good answer is in, before the disk is waited for.
+        """
         if not self.account.has_key:
             return self._unsent(item, lane, NO_KEY)
+        if (full := await self._no_room(item)) is not None:
+            return self._unsent(item, lane, full)
         item = await self._forget_interrupted(item)
-        item = await self._without_refused(item, lane)
+        pictures = await self._pictures(item)
+        if isinstance(pictures, Refusal):
+            return self._unsent(item, lane, pictures)
         n = max(1, item.item.n - item.delivered)
-        attempt = await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.items.begin_attempt, item, lane=lane, n=n, now=self.clock()
-            )
-        )
-        if attempt is None:
+        begun = await self._on_disk(lambda: self.ledger.call(self._begin, item, lane, n))
+        if begun is None:
             raise Withdrawn
+        item, attempt = begun
         reply = self._reply_file(attempt)
         item = replace(item, asked=item.asked + 1, since=item.since or self.clock())
-        refusal = await self._send(item, n, reply)
+        refusal = await self._send(item, n, pictures, reply, on_end)
         return Asked(item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal)
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
@@ -141,15 +155,42 @@ class Work:
         return Asked(item=item, lane=lane, attempt=_NONE, n=0, reply=self._reply_file(_NONE),
                      refusal=refusal)  # fmt: skip
 
-    async def _send(self, item: OpenItem, n: int, reply: Path) -> Refusal | None:
+    async def _no_room(self, item: OpenItem) -> Refusal | None:
+        """Where the answer could not be kept, nothing is paid for."""
+        if self.clock() - self._roomy.get(item.inbox, 0.0) < _ROOM_GOOD_FOR:
+            return None
+        place = self.places[item.inbox]
+
+        def look() -> None:
+            self.space.require(self.replies, prove=True)
+            self.space.require(place.outbox.root)
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(place.disk, look)
+        except DiskError as error:
+            return no_room(error)
+        self._roomy[item.inbox] = self.clock()
+        return None
+
+    async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
+        if not item.item.images:
+            return Loaded()
+        disk = self.places[item.inbox].disk
+        return await self._on_disk(lambda: self.inputs.load(item, self.account, disk))
+
+    async def _send(
+        self, item: OpenItem, n: int, pictures: Loaded, reply: Path, on_end: Callable[[], object]
+    ) -> Refusal | None:
         profile = self.account.profile
         profile = replace(profile, drops=profile.drops | frozenset(item.dropped))
-        call = call_for(item.item, profile, n=n)
+        call = call_for(
+            item.item, profile, n=n,
+            images=pictures.images, mask=pictures.mask, markup=pictures.markup,
+        )  # fmt: skip
         try:
-            sent = await self.account.api.send(call, reply)
+            return await self.account.api.send(call, reply, on_end=on_end)
         except DiskError as error:
             return reply_lost(error)
-        return sent if isinstance(sent, Refusal) else None
 
     async def _understand(self, asked: Asked) -> tuple[Answer | None, Refusal | None]:
         if asked.refusal is not None:
@@ -246,19 +287,25 @@ class Work:
         self, asked: Asked, refusal: Refusal, answer: Answer | None, *, outage: bool
     ) -> Outcome:
         verdict = decide(refusal, asked.item, self.patience, now=self.clock())
-        by_server = refusal.no is No.LATER
-        if isinstance(verdict, Fail) and by_server and outage:
-            verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
+        sent = asked.attempt != _NONE
+        by_server = sent and refusal.no is No.LATER
         settlement = refused(asked.item, refusal, answer, self._cost(asked, answer))
+        if isinstance(verdict, Fail) and by_server and outage and self._is_young(asked.item):
+            verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
+            # Behind the others: a row that is refused always must not be every probe.
+            due_at = self.clock() + _OUTAGE_WAIT
+            settlement = replace(settlement, state=RowState.WAITING, due_at=due_at, problem=verdict.problem)
         match verdict:
             case Fail(problem=problem):
                 state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
                 failed = replace(settlement, state=state, problem=problem)
                 over = await self._commit(asked, failed)
                 self._say("item.failed", asked, problem)
-                return Failed(item=asked.item, problem=problem, job_over=over, by_server=by_server)
+                # A call without a known end says as little for the server as a refused one.
+                unclear = by_server or refusal.no is No.AMBIGUOUS
+                return Failed(item=asked.item, problem=problem, job_over=over, by_server=unclear, sent=sent)
             case Halt(problem=problem, scope=scope):
-                if asked.attempt != _NONE:
+                if sent:
                     await self._commit(asked, settlement)
                 return Halted(item=asked.item, problem=problem, scope=scope)
             case Defer():
@@ -282,6 +329,9 @@ class Work:
         rest = wait if refusal.retry_after is not None else 0.0
         return Deferred(item=item, problem=problem, rest=rest)
 
+    def _is_young(self, item: OpenItem) -> bool:
+        return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
+
     def _cost(self, asked: Asked, answer: Answer | None) -> Decimal | None:
         return cost_usd(answer.usage if answer else None, asked.lane.model, self.catalogue)
 
@@ -293,7 +343,8 @@ class Work:
             )
         )
         for file in self.replies.glob(f"{asked.attempt}.*"):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # the outcome is safe; what is left is cleared at the next start
+                file.unlink()
         return over
 
     async def _learn(self, asked: Asked, refusal: Refusal) -> None:
@@ -312,11 +363,18 @@ class Work:
                          value=value, what=refusal.what,
                          what_to_do="Rows are asked for without it, for a week.")  # fmt: skip
 
-    async def _without_refused(self, item: OpenItem, lane: LaneKey) -> OpenItem:
-        known = await self.ledger.call(self.ledger.refused.of, lane, now=self.clock())
-        said = item.item.parameters
+    def _begin(self, item: OpenItem, lane: LaneKey, n: int) -> tuple[OpenItem, int] | None:
+        """Commit an attempt, in one go on the ledger's thread: a free place waits for it."""
+        attempt = self.ledger.items.begin_attempt(item, lane=lane, n=n, now=self.clock())
+        return None if attempt is None else (self._without_refused(item, lane), attempt)
+
+    def _without_refused(self, item: OpenItem, lane: LaneKey) -> OpenItem:
+        known = self.ledger.refused.of(lane, now=self.clock())
+        said, strict = item.item.parameters, item.item.strict
         names = (
-            one.parameter for one in known if one.value in ("", str(said.get(one.parameter, "")))
+            one.parameter
+            for one in known
+            if not one.value or (one.value == said.get(one.parameter) and not strict)
         )
         return replace(item, dropped=tuple(dict.fromkeys((*item.dropped, *names))))
 
@@ -336,7 +394,12 @@ class Work:
             try:
                 return await act()
             except DiskError as error:
+                self._roomy.clear()
                 self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
+                if self.on_disk_refused is not None:
+                    lane = LaneKey(account=self.account.name, model="")
+                    problem = Problem(code="disk_full", what=error.what, hint=error.hint)
+                    await self.on_disk_refused(lane, problem)
                 await self.sleep(_DISK_WAIT)
 
     async def _in_thread(self, asked: Asked, act: Callable[[], T]) -> T:

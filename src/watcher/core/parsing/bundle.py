@@ -6,6 +6,7 @@ Sizes are bounded twice: by what the directory declares, and because no more tha
 from __future__ import annotations
 
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -24,7 +25,15 @@ _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NOT_MEANT = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
-_FAULTS = (OSError, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError)
+_FAULTS = (
+    OSError,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +109,7 @@ def _entries(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipI
     found = {}
     for member in members:
         path = "/".join(_steps(_name(member)))
-        if not member.is_dir() and not _is_clutter(path):
+        if path and not member.filename.endswith("/") and not _is_clutter(path):
             _check(member, path, max_bytes)
             found[path] = member
     return found

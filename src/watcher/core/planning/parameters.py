@@ -41,6 +41,15 @@ def refuse_pictures(draft: Draft) -> None:
     pictures, model = draft.pictures, draft.model
     if pictures.mask and pictures.markup:
         raise Refused("mask_and_markup", "The row names a mask and a markup; only one can be used.")
+    if pictures.mask and not draft.rules.profile.drops.isdisjoint(
+        {"mask", draft.rules.profile.mask_field}
+    ):
+        raise Refused(
+            "mask_unused",
+            f"The row names a mask, which {draft.rules.profile.name} does not take.",
+            "Leave mask empty, or choose another api.profile in the settings.",
+            "mask",
+        )
     if model is None:
         return
     most = model.images.max_count if model.images else 0

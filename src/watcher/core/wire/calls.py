@@ -26,11 +26,12 @@ def call_for(
     n: int | None = None,
     images: Sequence[Part] = (),
     mask: Part | None = None,
+    markup: Part | None = None,
 ) -> Call:
     """The call that asks for `item`.
 
-    `n` overrides the item's (asking for the rest). `images` and `mask` are the pictures of the
-    row, read already; their part names are chosen here. A picture that the server fetches itself
+    `n` overrides the item's (asking for the rest). `images`, `mask` and `markup` are the pictures of
+    the row, read already; their part names are chosen here. A picture that the server fetches itself
     (`left_to_server`) has no part. What a server refused to take is told by adding its name to
     `profile.drops`.
     """
@@ -45,12 +46,12 @@ def call_for(
         return Call(path="chat/completions", body=body, patience=patience)
     if item.operation is Operation.GENERATE:
         return Call(path="images/generations", body=wanted, patience=patience)
-    mask = mask if profile.drops.isdisjoint(("mask", profile.mask_field)) else None
+    overlays = _overlays(profile, mask, markup)
     if profile.edit_transport == "json":
-        body = {**wanted, **_references(profile, urls, mask)}
+        body = {**wanted, **_references(urls, overlays)}
         return Call(path="images/edits", body=body, patience=patience)
     door = "inpainting" if profile.edit_transport == "inpainting" else "edits"
-    parts = (*_form(wanted), *_files(profile, images, mask))
+    parts = (*_form(wanted), *_files(profile, images, overlays))
     return Call(path=f"images/{door}", parts=parts, patience=patience)
 
 
@@ -118,22 +119,34 @@ def _data_url(part: Part) -> str:
     return f"data:{kind};base64,{pybase64.b64encode_as_string(part.content)}"
 
 
-def _references(profile: Profile, urls: Sequence[str], mask: Part | None) -> dict[str, Json]:
+def _overlays(profile: Profile, mask: Part | None, markup: Part | None) -> dict[str, Part]:
+    """What is laid over the first picture, under the names this server uses."""
+    takes_mask = profile.drops.isdisjoint(("mask", profile.mask_field))
+    found = {
+        profile.mask_field: mask if takes_mask else None,
+        "markup": markup if "markup" not in profile.drops else None,
+    }
+    return {name: part for name, part in found.items() if part}
+
+
+def _references(urls: Sequence[str], overlays: Mapping[str, Part]) -> dict[str, Json]:
     """Pictures of a JSON edit (OpenAPI `EditImageBodyJsonParam`)."""
     references: dict[str, Json] = {"images": [{"image_url": url} for url in urls]}
-    if mask:
-        references[profile.mask_field] = {"image_url": _data_url(mask)}
+    for name, part in overlays.items():
+        references[name] = {"image_url": _data_url(part)}
     return references
 
 
-def _files(profile: Profile, images: Sequence[Part], mask: Part | None) -> Iterator[Part]:
+def _files(
+    profile: Profile, images: Sequence[Part], overlays: Mapping[str, Part]
+) -> Iterator[Part]:
     name = profile.image_field
     if name == "auto":
         name = "image" if len(images) == 1 else "image[]"
     for number, part in enumerate(images, start=1):
         yield _file(part, name, f"image-{number}")
-    if mask:
-        yield _file(mask, profile.mask_field, "mask")
+    for field, part in overlays.items():
+        yield _file(part, field, "mask" if field == profile.mask_field else field)
 
 
 def _file(part: Part, name: str, stem: str) -> Part:

@@ -43,6 +43,8 @@ def text_body(
         rest[profile.token_parameter] = _room(cap, profile)
     if profile.analyze_api == "responses":
         reasoning: dict[str, Json] = {"reasoning": {"effort": effort}} if effort else {}
+        if detail is None and "detail" not in profile.drops:
+            detail = "auto"  # the API's default, and required by the official request type
         content = _parts_for_responses(item.prompt, urls, detail)
         return {**rest, **reasoning, "input": [{"role": "user", "content": content}]}
     thought: dict[str, Json] = {"reasoning_effort": effort} if effort else {}

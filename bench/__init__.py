@@ -1,0 +1,1 @@
+"""Benches through the real processes: each is a program, and prints what it measured."""
