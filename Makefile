@@ -16,7 +16,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 # No index is named here: pip's own settings say where packages come from. Wheels only, but for the
 # one package that has none; what builds it and ours is locked too, and never fetched on the side.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --no-binary sdnotify --use-pep517
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
@@ -73,7 +73,7 @@ system-packages:  ## what some tests need of the system; those tests are skipped
 # Again for an upgrade: settings and folders that are there stay as they are.
 install:  ## as a service, as root: program, user, shared folders, settings, unit
 	$(MAKE) --no-print-directory VENV=$(PREFIX) $(PREFIX)/.runtime
-	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	$(PREFIX)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 	id $(SERVICE_USER) >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin $(SERVICE_USER)
 	for folder in $(SHARED) $(SHARED)/inbox $(SHARED)/outbox; do \
 	  test -d $$folder || install -d -m 2770 -o $(SERVICE_USER) -g $$(id -gn $(SERVICE_USER)) $$folder; done

@@ -27,8 +27,12 @@ class LocalEngine:
         clock: Callable[[], float],
         log: Log,
         inboxes: Collection[str] | None = None,
+        closed_until: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`clock` tells seconds since the epoch. `inboxes`: jobs of others wait until these are served."""
+        """`clock` tells seconds since the epoch. `inboxes`: jobs of others wait until these are served.
+        `closed_until`: nothing can be asked for before then, so that nothing is handed out.
+        """
+        self._closed_until = closed_until
         self._ledger = ledger
         self._log = log
         self._inboxes = inboxes
@@ -67,7 +71,7 @@ class LocalEngine:
 
     async def _take(self, only: str | None) -> list[Slice]:
         room = _OPEN_JOBS - len(self._feeding)
-        if room <= 0:
+        if room <= 0 or self._closed_until() > self._clock():
             return []
         taken = await self._ledger.insist(
             self._ledger.items.take_slices,
@@ -98,7 +102,9 @@ class LocalEngine:
 
     async def _until_due(self, only: str | None) -> None:
         wait = _LONGEST_SLEEP
-        if len(self._feeding) < _OPEN_JOBS:
+        if (closed := self._closed_until() - self._clock()) > 0:
+            wait = closed
+        elif len(self._feeding) < _OPEN_JOBS:
             items = self._ledger.items
             due = await self._ledger.insist(
                 items.next_due, without=tuple(self._feeding), only=only, inboxes=self._inboxes

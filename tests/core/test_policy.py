@@ -27,7 +27,13 @@ def open_item(*, strict: bool = False, named: bool = False, **more: object) -> O
         model_named_by_row=named,
     )
     return OpenItem(
-        job_id="a", number=1, item=asked, stem="1", folder="f", inbox="i", **more  # type: ignore[arg-type]
+        job_id="a",
+        number=1,
+        item=asked,
+        stem="1",
+        folder="f",
+        inbox="i",
+        **more,  # type: ignore[arg-type]
     )
 
 

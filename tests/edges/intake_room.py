@@ -13,6 +13,7 @@ from types import FrameType
 
 from tests.edges.inbox_room import Room
 from tests.edges.ledger_room import NOW, Notes
+
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Operation
 from watcher.core.parsing import Limits
@@ -78,7 +79,7 @@ class Desk:
         self.ledger = Ledger(self.base / "state")
         self.intake = Intake(
             folder=self.room.folder,
-            rules=lambda: self.rules(),
+            rules=self._rules_now,
             ledger=self.ledger,
             catalogue=Catalogue.shipped(),
             blobs=self.base / "blobs",
@@ -92,6 +93,9 @@ class Desk:
             log=self.log,
             on_job=self.jobs.append,
         )
+
+    def _rules_now(self) -> InboxRules:
+        return self.rules()
 
     def look(self) -> list[float | None]:
         """Take everything that is ready."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.edges.intake_room import MONTH, Desk, desk, dies_at, inbox_rules, steps
 from tests.edges.ledger_room import settlement
+
 from watcher.core.errors import DiskError
 from watcher.core.jobs import JobState, LaneKey, RowState
 from watcher.inbox import DropBusy, DropGone, claim, claimed_ids
@@ -94,7 +94,6 @@ def test_death_at_every_step_loses_and_doubles_nothing(base: Path, name: str) ->
             break
         deaths += 1
         shutil.rmtree(place)
-    print(deaths, step)
     assert deaths > 15
 
 
@@ -129,7 +128,6 @@ def test_death_at_every_step_of_a_repeat_pays_nothing_twice(base: Path) -> None:
             break
         deaths += 1
         shutil.rmtree(place)
-    print(deaths, step)
     assert deaths > 10
 
 
@@ -156,7 +154,7 @@ def test_equal_drops_at_the_same_moment_are_one_job(one: Desk) -> None:
     for hand in hands:
         hand.join()
     assert len(one.ledger.views.jobs()) == 1
-    assert sum("drop.repeated" == event for event in one.log.events) == 3
+    assert sum(event == "drop.repeated" for event in one.log.events) == 3
     assert is_clean(one)
 
 

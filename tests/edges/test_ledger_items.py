@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.edges.ledger_room import (
     LANE,
     NOW,
@@ -22,6 +21,7 @@ from tests.edges.ledger_room import (
     settlement,
     take,
 )
+
 from watcher.core.errors import DiskError
 from watcher.core.jobs import JobState, RowState, Slice
 from watcher.ledger import Ledger
@@ -67,9 +67,9 @@ def test_jobs_of_other_inboxes_wait(ledger: Ledger) -> None:
     """A job whose inbox is not served now is not handed out, and wakes nobody."""
     accept(ledger, "a", 1, inbox="gone")
     accept(ledger, "b", 1, inbox="served")
-    served = {"inboxes": ("served",)}
-    assert handed_out(ledger.items.take_slices(now=NOW, most=9, **served)) == [("b", 0)]
-    assert ledger.items.next_due(**served) is None
+    served = ("served",)
+    assert handed_out(ledger.items.take_slices(now=NOW, most=9, inboxes=served)) == [("b", 0)]
+    assert ledger.items.next_due(inboxes=served) is None
     assert ledger.items.next_due() == 0.0
 
 
@@ -185,7 +185,11 @@ def test_an_outcome_is_whole(ledger: Ledger) -> None:
     (slice_,) = take(ledger)
     (one,) = ledger.items.open_items(slice_)
     answer = settlement(
-        RowState.DONE, pictures=(picture(1), picture(2)), text="a text", request_id="req_1", status=200
+        RowState.DONE,
+        pictures=(picture(1), picture(2)),
+        text="a text",
+        request_id="req_1",
+        status=200,
     )
     assert ledger.items.settle(one, begin(ledger, one), answer, now=NOW + 8)
     (row,) = ledger.views.rows("a")
@@ -219,6 +223,20 @@ def test_a_clock_that_goes_back_gives_no_negative_times(ledger: Ledger) -> None:
     settle(ledger, open_items(ledger)[0], RowState.DONE, now=NOW - 3600)
     (row,) = ledger.views.rows("a")
     assert row.seconds == 0.0
+
+
+def test_a_row_has_a_day_from_its_first_call(ledger: Ledger) -> None:
+    """Its deadline counts from there; after its lane was halted it has a day again."""
+    accept(ledger, "a", 1)
+    (slice_,) = take(ledger)
+    since = []
+    for outcome in ("later", "later", "nobody"):
+        (one,) = ledger.items.open_items(slice_)
+        since.append(one.since)
+        told = settlement(RowState.WAITING, outcome=outcome)
+        ledger.items.settle(one, begin(ledger, one, now=NOW + len(since)), told, now=NOW + 9)
+    (one,) = ledger.items.open_items(slice_)
+    assert [*since, one.since] == [0.0, NOW + 1, NOW + 1, 0.0]
 
 
 def test_a_cancelled_job_ends_when_its_calls_have_ended(ledger: Ledger) -> None:
@@ -262,11 +280,11 @@ def test_a_database_that_another_program_holds_is_a_disk_that_refuses(
 ) -> None:
     """Held for longer than we wait, it is tried again like a full disk, and nothing breaks."""
     accept(ledger, "a", 1)
+    with ledger._database.write() as tx:
+        tx.exec_driver_sql("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
-        with ledger._database.read() as view:
-            view.exec_driver_sql("PRAGMA busy_timeout = 1")
         with pytest.raises(DiskError, match="another program"):
             take(ledger)
     finally:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from tests.edges.ledger_room import (
     BAD_ROW,
     NOW,
@@ -22,6 +21,7 @@ from tests.edges.ledger_room import (
     settlement,
     take,
 )
+
 from watcher.core.errors import DropError, LedgerError
 from watcher.core.jobs import JobState, Problem, RowState, Usage
 from watcher.ledger import Acceptance, Ledger, NewRow, schema
@@ -134,8 +134,7 @@ def test_a_job_ends_once_with_its_last_row(
     """The last row's settlement, and no other, says that the job is over."""
     accept(ledger, "a", len(states))
     over = [
-        settle(ledger, one, state)
-        for one, state in zip(open_items(ledger), states, strict=True)
+        settle(ledger, one, state) for one, state in zip(open_items(ledger), states, strict=True)
     ]
     job = ledger.views.job("a")
     assert job is not None
@@ -150,9 +149,7 @@ def test_two_rows_that_end_at_the_same_moment_end_the_job_once(ledger: Ledger) -
 
     def end(first: int) -> None:
         for one, attempt in begun[first::2]:
-            over.append(
-                ledger.items.settle(one, attempt, settlement(RowState.DONE), now=NOW)
-            )
+            over.append(ledger.items.settle(one, attempt, settlement(RowState.DONE), now=NOW))
 
     threads = [threading.Thread(target=end, args=(first,)) for first in (0, 1)]
     for thread in threads:
@@ -163,7 +160,7 @@ def test_two_rows_that_end_at_the_same_moment_end_the_job_once(ledger: Ledger) -
 
 
 def test_failed_rows_run_again_and_no_others(ledger: Ledger) -> None:
-    """Only what failed and can be asked for is queued anew, with all its tries; the job is open again."""
+    """Only what failed and can be asked for is queued anew, with all its tries and a whole day; the job is open again."""
     accept(ledger, "a", [new_row(1), new_row(2), new_row(3, usable=False)])
     (slice_,) = take(ledger)
     good, bad = ledger.items.open_items(slice_)
@@ -175,7 +172,8 @@ def test_failed_rows_run_again_and_no_others(ledger: Ledger) -> None:
     assert earlier is not None
     assert (earlier.failed, earlier.reusable) == (1, True)
     assert ledger.jobs.run_again("a") == 1
-    assert [(one.number, one.tries, one.asked) for one in open_items(ledger)] == [(2, 0, 1)]
+    again = [(one.number, one.tries, one.asked, one.since) for one in open_items(ledger)]
+    assert again == [(2, 0, 1, 0.0)]
     assert ledger.views.unpublished() == ["a"]
 
 
@@ -245,9 +243,7 @@ def test_a_refused_drop_is_a_job_with_its_problem(ledger: Ledger) -> None:
     assert (job.state, job.problem, job.rows) == (JobState.FAILED, problem, 0)
 
 
-@pytest.mark.parametrize(
-    "changed", [{"sha256": "other"}, {"inbox": "other"}, {"rules": "other"}]
-)
+@pytest.mark.parametrize("changed", [{"sha256": "other"}, {"inbox": "other"}, {"rules": "other"}])
 def test_only_the_same_bytes_under_the_same_rules_are_the_same_drop(
     ledger: Ledger, changed: dict[str, str]
 ) -> None:

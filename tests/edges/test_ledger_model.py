@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from tests.edges.ledger_room import (
     LANE,
     NOW,
@@ -19,11 +18,13 @@ from tests.edges.ledger_room import (
     reopened,
     settlement,
 )
+
 from watcher.core.jobs import OPEN_STATES, JobState, OpenItem, RowState, Slice
 from watcher.ledger import Ledger
 
 _FINAL = (RowState.DONE, RowState.FAILED, RowState.PARTIAL)
 _ROWS = (1, 2, 50, 53)
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a mount point: a commit costs nothing there
 Row = tuple[str, int]
 
 
@@ -32,7 +33,7 @@ class LedgerModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
         self.ledger = Ledger(Path(self.folder.name))
         self.now = NOW
         self.rows: dict[Row, RowState] = {}
@@ -50,7 +51,9 @@ class LedgerModel(RuleBasedStateMachine):
         job = f"job{len(self.ended):03}"
         if len(self.ended) >= 4:
             return
-        rows = [new_row(number, usable=not unusable or number > 1) for number in range(1, count + 1)]
+        rows = [
+            new_row(number, usable=not unusable or number > 1) for number in range(1, count + 1)
+        ]
         accept(self.ledger, job, rows)
         self.rows |= {
             (job, row.number): RowState.QUEUED if row.item else RowState.FAILED for row in rows
@@ -97,7 +100,10 @@ class LedgerModel(RuleBasedStateMachine):
         found = (picture(1, stem),) if state in (RowState.DONE, RowState.PARTIAL) else ()
         problem = None if state is RowState.DONE else REFUSED
         over = self.ledger.items.settle(
-            one, attempt, settlement(state, due_at=due, pictures=found, problem=problem), now=self.now
+            one,
+            attempt,
+            settlement(state, due_at=due, pictures=found, problem=problem),
+            now=self.now,
         )
         self.rows[one.job_id, one.number] = state
         self.ended[one.job_id] += over
@@ -168,4 +174,6 @@ class LedgerModel(RuleBasedStateMachine):
 
 LedgerModel.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
 TestLedgerModel = LedgerModel.TestCase
-TestLedgerModel.__doc__ = "Every row is accounted for once, whatever is done and wherever the process dies."
+TestLedgerModel.__doc__ = (
+    "Every row is accounted for once, whatever is done and wherever the process dies."
+)

@@ -38,7 +38,7 @@ def fetch(
         base_url=base,
         key=KEY,
         profile=load_profiles()["openai"],
-        timeouts={"connect": 2.0, "download": 0.4},
+        timeouts={"connect": 2.0, "download": more.pop("patience", 0.4)},
     )
 
     async def main() -> bytes | Refusal:
@@ -135,4 +135,5 @@ def test_what_cannot_be_fetched_is_told_by_its_class(how: str, tmp_path: Path) -
     act, no = ENDS[how]
     with serving(act) as server:
         url = f"http://127.0.0.1:{server.port}/a.png"
-        assert refused(url, tmp_path / "1", hosts=LOOPBACK).no is no
+        patience = 30.0 if how == "endless" else 0.4
+        assert refused(url, tmp_path / "1", hosts=LOOPBACK, patience=patience).no is no

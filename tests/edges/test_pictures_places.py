@@ -60,6 +60,16 @@ def test_beside_means_the_drops_own_folder(room: Room) -> None:
         where.find("b.png")
 
 
+def test_again_and_urgent_are_ways_to_drop(room: Room) -> None:
+    """Who moves only the table there leaves its pictures where they are."""
+    put(room.path, "may/a.png", b"above")
+    assert places(room, "may/again/list.csv").find("a.png").path == b"may/a.png"
+    put(room.path, "may/again/a.png", b"beside")
+    assert places(room, "may/again/list.csv").find("a.png").content == b"beside"
+    with pytest.raises(PictureAbsent):
+        places(room, "may/other/list.csv").find("a.png")
+
+
 def test_several_asset_folders_are_looked_through_in_order(room: Room, tmp_path: Path) -> None:
     """A folder that is not there is no fault: the picture may come with it."""
     second = tmp_path / "second"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.edges.inbox_room import Clock
+
 from watcher.core.jobs import LaneKey, Problem
 from watcher.ledger import HaltedLane
 from watcher.scheduler import LaneHalted, Lanes

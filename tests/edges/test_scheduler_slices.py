@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
 from tests.edges.inbox_room import Clock
 from tests.edges.ledger_room import LANE, Notes, accept, picture, settlement
+
 from watcher.core.jobs import JobState, LaneKey, OpenItem, Problem, RowState
 from watcher.engines import LocalEngine
 from watcher.ledger import HaltedLane, Ledger
@@ -88,8 +88,13 @@ class Provider:
     def lane_reopened(self, _: str) -> None:
         self.events.append("reopened")
 
-    def broken(self, _: OpenItem) -> None:
+    async def broken(self, item: OpenItem) -> Failed | None:
         self.events.append("broken")
+        if self.events.count("broken") < 3:
+            return None
+        failed = settlement(RowState.FAILED)
+        over = await self.ledger.call(self.ledger.items.settle, item, 0, failed, now=self.clock())
+        return Failed(item=item, problem=NO_MONEY, job_over=over, by_server=False, sent=False)
 
 
 class Shop:
@@ -137,7 +142,7 @@ class Shop:
     @staticmethod
     async def wait_while(condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while condition():
+            while condition():  # noqa: ASYNC110 - what is waited for is in a database
                 await asyncio.sleep(0.002)
 
     def states(self, job: str) -> Counter[RowState]:
@@ -298,9 +303,7 @@ def test_a_lane_that_halts_keeps_every_row_and_asks_no_more(
     run(test())
 
 
-def test_one_probe_at_a_time_and_nobody_spins_beside_it(
-    tmp_path: Path, shops: list[Shop]
-) -> None:
+def test_one_probe_at_a_time_and_nobody_spins_beside_it(tmp_path: Path, shops: list[Shop]) -> None:
     """While the probe is under way all other slices have a time to come back at; when it passes, all go on."""
     gate = asyncio.Event()
 
@@ -327,9 +330,7 @@ def test_one_probe_at_a_time_and_nobody_spins_beside_it(
     run(test())
 
 
-def test_a_row_that_meets_a_fault_of_ours_stops_no_other(
-    tmp_path: Path, shops: list[Shop]
-) -> None:
+def test_a_row_that_meets_a_fault_of_ours_stops_no_other(tmp_path: Path, shops: list[Shop]) -> None:
     """One row breaks: the others are done, it comes back later, and the turns are all there."""
 
     async def reply(item: OpenItem) -> str:
@@ -344,6 +345,28 @@ def test_a_row_that_meets_a_fault_of_ours_stops_no_other(
         await shop.work_while(lambda: shop.ledger.items.next_due() != shop.clock.now + 300)
         assert shop.states("a") == {RowState.DONE: 4, RowState.RUNNING: 1}
         assert (shop.provider.events, shop.turns.in_flight) == (["broken"], 0)
+
+    run(test())
+
+
+def test_a_row_that_breaks_always_is_given_up(tmp_path: Path, shops: list[Shop]) -> None:
+    """It is not paid for for ever: its job ends, and everybody is told of it."""
+
+    async def reply(_: OpenItem) -> str:
+        raise KeyError("ours")
+
+    async def test() -> None:
+        shop = Shop(tmp_path, reply)
+        shops.append(shop)
+        accept(shop.ledger, "a", 1)
+
+        def wait_no_longer() -> bool:
+            shop.clock.now += 100
+            shop.engine.submit()
+            return shop.is_running("a")
+
+        await shop.work_while(wait_no_longer)
+        assert (len(shop.provider.calls), shop.over) == (3, {"a": 1})
 
     run(test())
 

@@ -94,9 +94,9 @@ def test_state_folder_full(tmp_path: Path) -> None:
             wait_for(lambda: home.events("inbox.paused"), 30, "the inbox is paused")
             assert (home.inbox / "b.csv").exists()
             filler.unlink()
-            assert ["done"] * 2 == home.wait_over("b.csv", 90).statuses
-            assert ["done"] * 40 == home.wait_over("a.csv", 90).statuses
-            assert [] == home.events("item.failed")
+            assert home.wait_over("b.csv", 90).statuses == ["done"] * 2
+            assert home.wait_over("a.csv", 90).statuses == ["done"] * 40
+            assert home.events("item.failed") == []
             # What was in flight when the last byte went may be paid for a second time.
             assert 42 <= api.stats()["calls"] <= 42 + 4
 

@@ -72,7 +72,11 @@ class Daemon:
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
         }
         self.engine = LocalEngine(
-            self.ledger, clock=time.time, log=log, inboxes=tuple(self.serving)
+            self.ledger,
+            clock=time.time,
+            log=log,
+            inboxes=tuple(self.serving),
+            closed_until=lambda: self.scheduler.lanes.closed_until(self.work.account.name),
         )
         self.work = self._make_work(key, replies)
         self.scheduler = self._make_scheduler()

@@ -28,7 +28,8 @@ from watcher.outbox import Outbox
 from watcher.publish import Shelf
 from watcher.work import Place
 
-_PICTURE_THREADS = 2
+_PICTURE_THREADS = 3
+_HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
 _UNKNOWN_NOTE = b"_image-watcher"
 
 
@@ -118,6 +119,7 @@ class Serving:
             on_waiting=self._waiting,
             on_unknown=self._unknown,
             on_state=lambda state: self.on_state(self.folder.name, state),
+            hands=_HANDS,
             clock=self.monotonic,
             stop=self._stop,
             wake=self._wake,
@@ -139,12 +141,17 @@ class Serving:
             self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
 
     def _unknown(self, drops: tuple[Drop, ...]) -> None:
-        names = sorted(drop.name for drop in drops)
+        """Named once; the pictures of open jobs are where they are meant to be."""
+        meant = self.ledger.companions.named(self.folder.name)
+        names = sorted(drop.name for drop in drops if drop.path not in meant)
+        if not names:
+            return
         kinds = ", ".join(sorted(self.folder.extensions))
         self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
         text = "\n".join(
             ["Left where they are, because they are of no kind that this inbox takes:", *names,
-             "", f"It takes: {kinds}", ""]
+             "", f"It takes: {kinds}",
+             "Pictures are taken along by the file whose rows name them.", ""]
         )  # fmt: skip
         try:
             write_note(self.folder, _UNKNOWN_NOTE, text)

@@ -14,7 +14,7 @@ from watcher.inbox.pictures import (
     sha256_in,
 )
 from watcher.inbox.scan import Scanner
-from watcher.inbox.snapshot import Snapshot, snapshot
+from watcher.inbox.snapshot import Snapshot, discard, snapshot
 from watcher.inbox.values import (
     Drop,
     DropBusy,
@@ -50,6 +50,7 @@ __all__ = [
     "claim",
     "claimed_ids",
     "closed_folders",
+    "discard",
     "find_claimed",
     "free_bytes",
     "keep_picture",

@@ -77,7 +77,8 @@ def claim(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
             _take_marker_along(folder, source, name, target)
             beneath.sync(target)
             beneath.sync(source)
-    return _verified(folder, drop, claim_id)
+            found = os.lstat(name, dir_fd=target)
+    return _verified(folder, drop, claim_id, found)
 
 
 def unclaim(claimed: Claimed) -> bytes:
@@ -154,15 +155,8 @@ def _new_claim(claims: int, claim_id: str) -> None:
         raise ValueError(claim_id)
 
 
-def _verified(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
+def _verified(folder: InboxFolder, drop: Drop, claim_id: str, found: os.stat_result) -> Claimed:
     """What was renamed is what was seen: between the look and the rename it may have been swapped or written to."""
-    where, name = split(drop.path)
-    with (
-        claims_of(folder) as (_, claims),
-        there(drop),
-        beneath.folder_at(claims, checked(claim_id) + b"/" + where) as holder,
-    ):
-        found = os.lstat(name, dir_fd=holder)
     claimed = Claimed(
         folder=folder, claim_id=claim_id, path=drop.path, signature=signature_of(found)
     )

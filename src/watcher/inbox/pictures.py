@@ -21,11 +21,12 @@ from watcher.inbox import beneath
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
 from watcher.inbox.snapshot import on_disk
-from watcher.inbox.values import ARCHIVES, OURS, InboxFolder, signature_of
+from watcher.inbox.values import AGAIN, ARCHIVES, OURS, URGENT, InboxFolder, signature_of
 from watcher.inbox.waiting import final_code
 from watcher.inbox.words import in_words, who, worded
 
 _NOT_OURS_TO_GIVE = frozenset(name.encode() for name in (OURS, *ARCHIVES))
+_WAYS = frozenset(name.encode() for name in (AGAIN, URGENT))
 _ELSEWHERE = re.compile(r"[A-Za-z]:|file:|//|~/", re.IGNORECASE)
 _CHUNK = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -93,15 +94,23 @@ class PicturePlaces:
         raise PictureAbsent(f"{shown(reference)} is not there.")
 
     def _places(self, reference: str) -> Iterator[tuple[Path, bytes, bool]]:
-        where = self.drop.rpartition(b"/")[0]
-        for name in _spellings(reference):
-            path = beneath.join(where, name)
-            if beneath.parts(path)[0] in _NOT_OURS_TO_GIVE:
-                raise _refused(reference)
-            yield self.folder.path, path, True
+        for where in self._beside():
+            for name in _spellings(reference):
+                path = beneath.join(where, name)
+                if beneath.parts(path)[0] in _NOT_OURS_TO_GIVE:
+                    raise _refused(reference)
+                yield self.folder.path, path, True
         for folder in self.assets:
             for name in _spellings(reference):
                 yield folder, name, False
+
+    def _beside(self) -> Iterator[bytes]:
+        """The drop's own folder; `again` and `urgent` are ways to drop, and its pictures may lie above."""
+        where = self.drop.rpartition(b"/")[0]
+        yield where
+        above, _, last = where.rpartition(b"/")
+        if last.lower() in _WAYS:
+            yield above
 
     def _open(self, root: Path, path: bytes, *, is_inbox: bool) -> int | None:
         """None where there is no such file; an inbox that is away is not an empty one."""

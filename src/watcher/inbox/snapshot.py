@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,14 @@ def snapshot(claimed: Claimed, into_folder: Path) -> Snapshot:
         sha256, size = _copy(claimed, source, part)
         _expect_quiet(claimed, source)
     return _keep(part, into_folder / sha256, size)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder that holds snapshots and nothing else."""
+    with suppress(OSError):  # what is left is cleared at the next start
+        for name in os.listdir(folder):  # noqa: PTH208 - once a drop: shutil.rmtree takes ten times as long
+            (folder / name).unlink()
+        folder.rmdir()
 
 
 def _copy(claimed: Claimed, source: int, part: Path) -> tuple[str, int]:

@@ -34,8 +34,7 @@ class Claims:
 
     def intend(self, claim_id: str, *, inbox: str, path: bytes, now: float) -> None:
         values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
-        with self._database.write() as tx:
-            tx.execute(_INTEND, values)
+        self._database.together(lambda tx: tx.execute(_INTEND, values))
 
     def drop(self, claim_id: str) -> None:
         """The rename did not happen, or was undone: the file is its owner's again."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, insert, select
@@ -16,6 +18,15 @@ from watcher.ledger import schema
 
 _BUSY_WORDS = ("database is locked", "database is busy", "database table is locked")
 _DISK_WORDS = ("disk is full", "disk i/o error", "readonly database", "unable to open database")
+
+
+@dataclass(slots=True, eq=False)
+class _Share:
+    """One thread's part of a transaction that several share."""
+
+    act: Callable[[Connection], object]
+    done: bool = False
+    error: BaseException | None = None
 
 
 class Database:
@@ -29,12 +40,50 @@ class Database:
         event.listen(self._engine, "connect", _set_pragmas)
         event.listen(self._engine, "begin", _begin)
         self._writing = threading.Lock()
+        self._writer: Connection | None = None  # kept: fetching one took longer than most writes
+        self._waiting: deque[_Share] = deque()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction, durable when it is left. Raises DiskError where the disk refuses it."""
-        with self._writing, _in_words(self.file), self._engine.begin() as tx:
+        with self._writing, self._transaction() as tx:
             yield tx
+
+    def together(self, act: Callable[[Connection], object]) -> None:
+        """As `write`, in one commit with all who wait for one now: a commit is a turn of the disk.
+
+        An `act` that raises spoils it for nobody else; it may be called a second time then.
+        """
+        mine = _Share(act)
+        self._waiting.append(mine)
+        with self._writing:
+            if not mine.done:  # else somebody has taken it along
+                self._commit([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if mine.error is not None:
+            raise mine.error
+
+    def _commit(self, shares: Sequence[_Share]) -> None:
+        error = None
+        try:
+            with self._transaction() as tx:
+                for share in shares:
+                    share.act(tx)
+        except BaseException as raised:  # noqa: BLE001 - raised again by the thread whose share it is
+            error = raised
+        if error is not None and len(shares) > 1:
+            for share in shares:
+                self._commit([share])
+            return
+        for share in shares:
+            share.error, share.done = error, True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with _in_words(self.file):
+            if self._writer is None or self._writer.invalidated:
+                self._writer = self._engine.connect()
+            with self._writer.begin():
+                yield self._writer
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -44,6 +93,9 @@ class Database:
             yield view
 
     def close(self) -> None:
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
         self._engine.dispose()
 
 

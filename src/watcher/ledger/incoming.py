@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from itertools import chain, groupby, islice
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from watcher.core.jobs import JobState
 from watcher.ledger import schema
@@ -24,6 +24,7 @@ from watcher.ledger.jobs import (
 
 _FEW = 500  # rows that are held until their job is accepted
 
+_NAMES = tuple(field.name for field in fields(NewJob))
 # Built once: building a statement takes longer than running it.
 _JOB, _SLICES = insert(schema.jobs), insert(schema.slices)
 _CLAIM = (
@@ -60,12 +61,16 @@ class Incoming:
         if self._begun:
             self._jobs.accept(self._job.id, acceptance, claim_id=claim_id, now=now)
             return
-        with self._database.write() as tx:
-            tx.execute(_JOB, _job_line(self._job, acceptance, self._held, now))
+        job = _job_line(self._job, acceptance, self._held, now)
+
+        def write(tx: Connection) -> None:
+            tx.execute(_JOB, job)
             if self._held:
                 insert_rows(tx, self._job.id, self._held)
                 tx.execute(_SLICES, _slice_lines(self._job.id, self._held))
             tx.execute(_CLAIM, {"claim": claim_id, "job": self._job.id})
+
+        self._database.together(write)
 
     def forget(self) -> None:
         """Its drop cannot be read to the end, or not now."""
@@ -77,7 +82,7 @@ def _job_line(
 ) -> Mapping[str, object]:
     is_open = any(row.item is not None for row in rows)
     return {
-        **asdict(job),
+        **{name: getattr(job, name) for name in _NAMES},
         "settings": dump(job.settings),
         **acceptance_values(acceptance, now),
         "state": JobState.RUNNING if is_open else JobState.FAILED,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     bindparam,
     case,
+    exists,
     func,
     insert,
     literal,
@@ -60,7 +61,12 @@ _BEGIN = (
 _BEGUN = (
     update(_rows)
     .where(_rows.c.job_id == bindparam("job"), _rows.c.number == bindparam("row"))
-    .values(state=RowState.RUNNING, due_at=None, problem=None)
+    .values(
+        state=RowState.RUNNING,
+        due_at=None,
+        problem=None,
+        since=func.coalesce(_rows.c.since, bindparam("now", type_=Float)),
+    )
 )
 
 
@@ -98,11 +104,18 @@ class Items:
             .order_by(_jobs.c.priority, _jobs.c.id)
             .limit(most)
         )
+        if not self._is_any_due(now):
+            return []
         with self._database.write() as tx:
             taken = [_slice(line) for line in tx.execute(query)]
             for slice_ in taken:
                 _set_slice(tx, slice_, state="running")
         return taken
+
+    def _is_any_due(self, now: float) -> bool:
+        due = exists().where(_slices.c.state == "queued", _slices.c.due_at <= now)
+        with self._database.read() as view:
+            return bool(view.scalar(select(due)))
 
     def next_due(
         self,
@@ -132,14 +145,12 @@ class Items:
         pending = (
             select(func.max(_attempts.c.id)).where(mine, _attempts.c.outcome == "sent")
         ).scalar_subquery()
-        since = select(func.min(_attempts.c.started_at)).where(mine).scalar_subquery()
         asked = select(func.count()).where(mine).scalar_subquery()
         query = (
             select(
                 _rows,
                 delivered.label("delivered"),
                 pending.label("pending"),
-                since.label("since"),
                 asked.label("asked"),
             )
             .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
@@ -212,7 +223,7 @@ class Items:
         with self._database.write() as tx:
             attempt: int | None = tx.scalar(_BEGIN, {**mine, **more})
             if attempt is not None:
-                tx.execute(_BEGUN, mine)
+                tx.execute(_BEGUN, {**mine, "now": now})
             elif _cancel_if_ordered(tx, item, now):
                 end_if_over(tx, item.job_id, now)
         return attempt
@@ -329,6 +340,8 @@ def _settle_row(
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
     if settlement.outcome == "answered":
         values |= {"text": settlement.text, "source": "api", "usage": dump_usage(settlement.usage)}
+    if settlement.outcome == "nobody":
+        values["since"] = None  # its day begins anew when its lane reopens
     if settlement.request_id:
         values["request_id"] = settlement.request_id
     _set_row(tx, item, **values)

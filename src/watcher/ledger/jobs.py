@@ -175,7 +175,7 @@ class Jobs:
                 update(_rows)
                 .where(_can_run_again(job_id))
                 .values(state=RowState.QUEUED, problem=None, due_at=None, tries=0, doubts=0,
-                        asked_again=False, ended_at=None)
+                        asked_again=False, since=None, ended_at=None)
             ).rowcount  # fmt: skip
             if again:
                 _wake_slices(tx, job_id)

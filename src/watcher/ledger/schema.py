@@ -81,6 +81,7 @@ slices = Table(
     Column("state", String, nullable=False),  # queued | running | ended
     Column("due_at", Float, nullable=False, default=0.0),
     Index("slices_next", "job_id", "state", "due_at", "ordinal"),
+    Index("slices_due", "state", "due_at"),  # whether anything is due at all, of 100,000 jobs
 )
 
 rows = Table(
@@ -94,6 +95,7 @@ rows = Table(
     Column("stem", Text, nullable=False, default=""),
     Column("problem", Text),
     Column("due_at", Float),
+    Column("since", Float),  # when it was first asked for, in this run; NULL: not yet
     Column(
         "tries", Integer, nullable=False, default=0
     ),  # attempts that count against retry.attempts

@@ -95,8 +95,10 @@ class Scheduler:
             due_again.append(0.0)
         except Exception:  # noqa: BLE001 - the border of this row's task: one broken row stops no other
             self.lanes.undecided(lane)
-            self._work.broken(item)
-            due_again.append(self._clock() + _BROKEN)
+            if (failed := await self._work.broken(item)) is None:
+                due_again.append(self._clock() + _BROKEN)
+            else:
+                self._on_change(item.job_id, failed.job_over)
 
     async def _until_final(self, item: OpenItem, lane: LaneKey, places: _Places) -> None:
         """The only loop: deferred → due again. Holds its place in the batch until its call has ended;

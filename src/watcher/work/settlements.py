@@ -91,6 +91,17 @@ def reply_lost(error: DiskError) -> Refusal:
     )
 
 
+def given_up(item: OpenItem) -> Settlement:
+    """After faults of our own."""
+    problem = Problem(
+        code="internal",
+        what="This program met a fault of its own with this row, several times.",
+        hint="Send the row and the log to who looks after image-watcher; drop failed.csv after an update.",
+    )
+    state = RowState.PARTIAL if item.delivered else RowState.FAILED
+    return counted(Settlement(state=state, outcome="never", problem=problem), item)
+
+
 NO_KEY = Refusal(
     no=No.NOBODY,
     code="no_key",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -24,6 +25,9 @@ class Space(Protocol):
         """Raises DiskError where too little is free; `prove` by making a file there."""
 
 
+_SEATS = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One provider and key. `name` tells them apart without telling the key."""
@@ -36,10 +40,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an inbox's pictures go, and the threads that may hang there without holding up others."""
+    """Where an inbox's pictures go, and the threads that may hang there without holding up others.
+
+    Whoever has an answer in memory sits at the `desk`, which has fewer seats than there are threads.
+    """
 
     outbox: Outbox
     disk: Executor
+    desk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SEATS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

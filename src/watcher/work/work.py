@@ -44,6 +44,7 @@ from watcher.work.settlements import (
     UNREADABLE,
     answered,
     counted,
+    given_up,
     missing_pictures,
     no_room,
     not_a_picture,
@@ -66,6 +67,7 @@ from watcher.work.values import (
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
 _ROOM_GOOD_FOR = 1.0  # seconds that a look at the disks counts
 _OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
+_MOST_BROKEN = 3  # faults of our own that one row may meet
 _NONE = 0  # the id of no attempt
 
 T = TypeVar("T")
@@ -90,6 +92,7 @@ class Work:
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
     _roomy: dict[str, float] = field(default_factory=dict)
+    _broken: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def lane(self, item: OpenItem) -> LaneKey:
         return LaneKey(account=self.account.name, model=item.item.model)
@@ -126,15 +129,11 @@ class Work:
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
-        answer, refusal = await self._understand(asked)
-        if answer is not None:
-            kept = await self._keep(asked, answer)
-            if isinstance(kept, Refusal):
-                refusal = replace(kept, request_id=kept.request_id or answer.request_id)
-            else:
-                return await self._deliver(asked, answer, kept)
-        assert refusal is not None  # noqa: S101 - one of the two is there, by construction
-        return await self._refuse(asked, refusal, answer, outage=outage)
+        answer, kept = await self._read_and_keep(asked)
+        if answer is None or isinstance(kept, Refusal):
+            assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
+            return await self._refuse(asked, kept, answer, outage=outage)
+        return await self._deliver(asked, answer, kept)
 
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:
         say = self.log.warning if fresh else self.log.info
@@ -144,8 +143,24 @@ class Work:
     def lane_reopened(self, key: str) -> None:
         self.log.info("lane.reopened", lane=key)
 
-    def broken(self, item: OpenItem) -> None:
+    async def broken(self, item: OpenItem) -> Failed | None:
+        """Called while a fault of our own is handled. The third one fails the row: it must not pay for ever."""
         self.log.exception("item.broken", job=item.job_id, row=item.number)  # noqa: LOG004 - called while it is handled
+        row = (item.job_id, item.number)
+        self._broken[row] = self._broken.get(row, 0) + 1
+        if self._broken[row] < _MOST_BROKEN:
+            return None
+        del self._broken[row]
+        settlement = given_up(item)
+        over = await self._on_disk(
+            lambda: self.ledger.call(
+                self.ledger.items.settle, item, _NONE, settlement, now=self.clock()
+            )
+        )
+        assert settlement.problem is not None  # noqa: S101 - it is why
+        return Failed(
+            item=item, problem=settlement.problem, job_over=over, by_server=False, sent=False
+        )
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
@@ -192,11 +207,23 @@ class Work:
         except DiskError as error:
             return reply_lost(error)
 
-    async def _understand(self, asked: Asked) -> tuple[Answer | None, Refusal | None]:
+    async def _read_and_keep(
+        self, asked: Asked
+    ) -> tuple[Answer | None, tuple[Picture, ...] | Refusal]:
+        """What the answer is, and its pictures in the outbox, or why there is none.
+
+        Answers hold megabytes: few of an inbox are in memory together, but for those that only say
+        where their pictures are.
+        """
         if asked.refusal is not None:
             return None, asked.refusal
-        read = await self._in_thread(asked, lambda: self._read(asked))
-        return (read, None) if isinstance(read, Answer) else (None, read)
+        async with self.places[asked.item.inbox].desk:
+            answer = await self._in_thread(asked, lambda: self._read(asked))
+            if isinstance(answer, Refusal):
+                return None, answer
+            if not any(given.url for given in answer.pictures):
+                return answer, await self._keep(asked, answer)
+        return answer, await self._keep(asked, answer)
 
     def _read(self, asked: Asked) -> Answer | Refusal:
         reply = load_reply(asked.reply)
@@ -222,7 +249,9 @@ class Work:
                 refusal = refusal or saved
             else:
                 kept.append(saved)
-        return tuple(kept) if kept or refusal is None else refusal
+        if refusal is None or kept:
+            return tuple(kept)
+        return replace(refusal, request_id=refusal.request_id or answer.request_id)
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
@@ -294,7 +323,9 @@ class Work:
             verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
             # Behind the others: a row that is refused always must not be every probe.
             due_at = self.clock() + _OUTAGE_WAIT
-            settlement = replace(settlement, state=RowState.WAITING, due_at=due_at, problem=verdict.problem)
+            settlement = replace(
+                settlement, state=RowState.WAITING, due_at=due_at, problem=verdict.problem
+            )
         match verdict:
             case Fail(problem=problem):
                 state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
@@ -303,7 +334,9 @@ class Work:
                 self._say("item.failed", asked, problem)
                 # A call without a known end says as little for the server as a refused one.
                 unclear = by_server or refusal.no is No.AMBIGUOUS
-                return Failed(item=asked.item, problem=problem, job_over=over, by_server=unclear, sent=sent)
+                return Failed(
+                    item=asked.item, problem=problem, job_over=over, by_server=unclear, sent=sent
+                )
             case Halt(problem=problem, scope=scope):
                 if sent:
                     await self._commit(asked, settlement)
@@ -343,7 +376,9 @@ class Work:
             )
         )
         for file in self.replies.glob(f"{asked.attempt}.*"):
-            with suppress(OSError):  # the outcome is safe; what is left is cleared at the next start
+            with suppress(
+                OSError
+            ):  # the outcome is safe; what is left is cleared at the next start
                 file.unlink()
         return over
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
-from watcher.core.jobs import Item, JobState, Json, Problem, SourceRow
+from watcher.core.jobs import JobState, Json, Problem
 from watcher.core.log import Log
-from watcher.core.naming import assign_stems, job_folder, kept_stems
-from watcher.core.parsing import Limits, Parsed, kind_of
-from watcher.core.planning import Planner, RowRules, item_to_json
-from watcher.core.pricing import estimate_usd
+from watcher.core.naming import job_folder
+from watcher.core.parsing import Limits, kind_of
+from watcher.core.planning import Planner, RowRules
 from watcher.core.report import duplicate_note, waiting_note
-from watcher.core.templates import Template, TemplateError
+from watcher.core.templates import Template
 from watcher.inbox import (
     Claimed,
     Drop,
@@ -39,18 +36,19 @@ from watcher.inbox import (
     bring_along,
     claim,
     claimed_ids,
+    discard,
     find_claimed,
     sha256_in,
     snapshot,
     unclaim,
     write_note,
 )
-from watcher.intake_drops import Awaited, Inside, Lacking, opened_drop
-from watcher.intake_pictures import RowPictures
-from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob, NewRow, dump
+from watcher.intake.drops import Awaited, Inside, Lacking, opened_drop
+from watcher.intake.pictures import RowPictures
+from watcher.intake.rows import Estimate, new_rows
+from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
-_PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
 
@@ -114,7 +112,7 @@ class Intake:
         """
         if (wait := self._torn_for(drop)) > 0:
             return wait
-        if (wait := self._lacking.wait(drop, self.rules().grace, self.monotonic())) > 0:
+        if (wait := self._lacking.wait(drop, lambda: self.rules().grace, self.monotonic())) > 0:
             return wait
         self.space.require(self.blobs)
         self.space.require(self.folder.path)
@@ -194,7 +192,7 @@ class Intake:
             self._give_back(claimed.claim_id)
             raise
         finally:
-            shutil.rmtree(own, ignore_errors=True)
+            discard(own)
 
     @contextmanager
     def _alone(self, sha256: str) -> Iterator[None]:
@@ -242,6 +240,7 @@ class Intake:
             self._refuse(claimed, taken, _our_fault(job.name))
             return None
         incoming.accept(acceptance, claim_id=claimed.claim_id, now=self.clock())
+        self._torn.pop(claimed.path, None)
         self.log.info("job.accepted", inbox=job.inbox, job=job.id, file=job.name)
         self.on_job(job.id)
         return None
@@ -266,13 +265,20 @@ class Intake:
     ) -> Acceptance:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
-            with opened_drop(job.name, taken.path, rules.limits, rules.picture_row) as (parsed, inside):
+            with opened_drop(job.name, taken.path, rules.limits, rules.picture_row) as (
+                parsed,
+                inside,
+            ):
                 # The inbox's template is for tables; a dropped picture has its prompt.
-                own = replace(rules.rows, prompt_template=None) if kind_of(job.name) == "picture" else rules.rows
+                own = (
+                    replace(rules.rows, prompt_template=None)
+                    if kind_of(job.name) == "picture"
+                    else rules.rows
+                )
                 planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
                 pictures = self._pictures(claimed, rules, inside)
-                estimate = _Estimate(self.catalogue)
-                rows = _new_rows(parsed, planner, pictures, rules.filename, estimate)
+                estimate = Estimate(self.catalogue)
+                rows = new_rows(parsed, planner, pictures, rules.filename, estimate)
                 incoming.add(rows)
             now = self.monotonic()
             self._lacking.expect(claimed, pictures.places, pictures.absent, rules.grace, now)
@@ -397,63 +403,3 @@ def _our_fault(name: str) -> DropError:
         "Drop it again after an update, and send it with the log to who looks after image-watcher.",
         code="internal",
     )
-
-
-class _Estimate:
-    """The sum of what rows will cost; unknown as soon as one of them is."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self.usd: Decimal | None = Decimal(0)
-
-    def add(self, item: Item) -> None:
-        cost = estimate_usd(item, self._catalogue)
-        self.usd = None if cost is None or self.usd is None else self.usd + cost
-
-
-def _new_rows(
-    parsed: Parsed,
-    planner: Planner,
-    pictures: RowPictures,
-    filename: Template,
-    estimate: _Estimate,
-) -> Iterator[NewRow]:
-    planned: deque[tuple[SourceRow, Item | Problem]] = deque()
-
-    def names() -> Iterator[tuple[int, tuple[str, ...]]]:
-        for source in parsed.rows:
-            plan = planner.plan(source)
-            if isinstance(plan, Item) and plan.images:
-                plan = pictures.settle(source.number, plan)
-            planned.append((source, plan))
-            yield source.number, _rendered(filename, source, plan, parsed.columns)
-
-    for _, stems in assign_stems(names()):
-        source, plan = planned.popleft()
-        if isinstance(plan, Problem):
-            yield NewRow(number=source.number, values=source.values, item=None, problem=plan)
-            continue
-        estimate.add(plan)
-        yield NewRow(
-            number=source.number,
-            values=source.values,
-            item=dump(item_to_json(plan)),
-            stem=kept_stems(stems),
-        )
-
-
-def _rendered(
-    filename: Template, source: SourceRow, plan: Item | Problem, columns: list[str]
-) -> tuple[str, ...]:
-    """What the inbox's `filename` says for each picture of a row; its number where that says nothing."""
-    if isinstance(plan, Problem):
-        return ()
-    name = plan.name or str(source.number)
-    if filename.source == _PLAIN_NAMES:  # what nearly every inbox says, ten times as fast
-        return tuple(f"{name}-{at}" for at in range(1, plan.n + 1))
-    own = dict(zip(columns, source.values, strict=False))
-    values = {**own, "name": plan.name, "row": source.number}
-    try:
-        return tuple(filename.render({**values, "index": at}) for at in range(1, plan.n + 1))
-    except TemplateError:
-        return tuple(f"{name}-{at}" for at in range(1, plan.n + 1))

@@ -82,12 +82,12 @@ class Lacking:
 
     _drops: dict[bytes, _Lacking] = field(default_factory=dict)
 
-    def wait(self, drop: Drop, grace: float, now: float) -> float:
+    def wait(self, drop: Drop, grace: Callable[[], float], now: float) -> float:
         """Seconds for which the drop need not be taken: what it lacks has not come. 0: take it."""
         found = self._drops.get(drop.path)
         if found is None or found.signature != drop.signature[:4]:
             return 0.0
-        left = found.since + grace - now
+        left = found.since + grace() - now
         if left <= 0 or all(map(found.places.has, found.absent[:_MOST_LOOKED_FOR])):
             return 0.0
         return min(left, _soon(found.places))
