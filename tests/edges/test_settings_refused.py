@@ -58,7 +58,7 @@ inboxes.a.priority: found 'urgent'; allowed: 'high', 'normal' or 'low' (config/w
 inboxes.Bad Name: found 'Bad Name'; allowed: small letters, digits, - and _, with a letter or digit first (config/watcher.yaml, line 6)
 logs.level: found 3; allowed: 'debug', 'info', 'warning' or 'error' (config/watcher.yaml, line 8)
 logs.format: found 'xml'; allowed: 'auto', 'console' or 'json' (environment WATCHER_LOGS__FORMAT)
-speed: unknown key; allowed: api, budget, database_url, engine, inboxes, limits, logs, notify, schedules, state_dir, web (environment WATCHER_SPEED)
+speed: unknown key; allowed: api, budget, database_url, disk, engine, inboxes, limits, logs, notify, schedules, state_dir, web (environment WATCHER_SPEED)
 engine.x: unknown key; `engine` has no keys below it (environment WATCHER_ENGINE__X)
 inboxes.b.path: found 'HERE/in', which is the same folder as `inboxes.a.path` ('HERE/in'); allowed: a folder outside every other inbox (config/watcher.yaml, line 7)
 """

@@ -227,8 +227,8 @@ def write_large_csv(file: Path, rows: int) -> None:
             sink.write(f"SKU-{n},A photo of product number {n} on a plain background,1024x1024\n")
 
 
-def large_csv(folder: Path, base_url: str, rows: int, calls: object) -> list[Figure]:
-    """One CSV of `rows` rows, small drops meanwhile; then its first rows are asked for. `calls()`: how many were."""
+def large_csv(folder: Path, base_url: str, rows: int) -> list[Figure]:
+    """One CSV of `rows` rows, small drops meanwhile; then its first rows are asked for."""
     settings = {"inboxes": {"main": {"max_file_mb": 1000}}}
     big = folder / "big.part"
     folder.mkdir(parents=True, exist_ok=True)

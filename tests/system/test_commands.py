@@ -110,10 +110,10 @@ def test_settings_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
-    """It is a settings error, and the path (which may be a pasted key) is not shown."""
+    """Said when somebody looks, and the path (which may be a pasted key) is not shown."""
     settings = merged(default_settings("http://127.0.0.1:9/v1"), {"api": {"key_file": "sk-pasted"}})
     (tmp_path / "watcher.yaml").write_text(yaml.safe_dump(settings))
-    found = watcher("run", "--config", "watcher.yaml", cwd=tmp_path)
+    found = watcher("check", "--config", "watcher.yaml", cwd=tmp_path)
     assert_in_words(found, 78, "api.key_file")
     assert "sk-pasted" not in found.stderr
 

@@ -120,15 +120,19 @@ def assign_stems(
 
 def _assigned(row: int, rendered: Sequence[str], taken: _Taken) -> tuple[str, ...]:
     stems = [safe_stem(text, fallback=f"row-{row}", max_bytes=_OWN_BYTES) for text in rendered]
-    if len({_key(stem) for stem in stems}) < len(stems):
+    keys = list(map(_key, stems))
+    if len(keys) > 1 and len(set(keys)) < len(keys):
         stems = [f"{stem}-{index}" for index, stem in enumerate(stems, start=1)]
-    for suffix in chain(("", f"-r{row}"), (f"-r{row}-{more}" for more in count(2))):
-        keys = [_key(stem + suffix) for stem in stems]
-        if not any(map(taken.holds, keys)):
-            break
+        keys = list(map(_key, stems))
+    plain = stems
+    suffixes = chain((f"-r{row}",), (f"-r{row}-{more}" for more in count(2)))
+    while any(map(taken.holds, keys)):
+        suffix = next(suffixes)
+        stems = [stem + suffix for stem in plain]
+        keys = list(map(_key, stems))
     for key in keys:
         taken.add(key)
-    return tuple(stem + suffix for stem in stems)
+    return tuple(stems)
 
 
 def kept_stems(stems: Sequence[str]) -> str:

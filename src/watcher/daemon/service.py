@@ -41,7 +41,7 @@ class Service:
         self._notify = sdnotify.SystemdNotifier()
         self._stops = 0
         self._changed = _stamp(loaded.file)
-        self._key = self._find_key(loaded)
+        self._key = self._first_key()
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second one ends at once, and calls in flight count as unknown."""
@@ -141,6 +141,14 @@ class Service:
             return False
         self._loaded, self._key = loaded, key
         return True
+
+    def _first_key(self) -> str:
+        """A key that cannot be read yet is one that is missing: drops are taken, and wait for it."""
+        try:
+            return self._find_key(self._loaded)
+        except SettingsError as error:
+            self._log.warning("key.refused", what=error.what, what_to_do=error.hint)
+            return ""
 
     def _find_key(self, loaded: Loaded) -> str:
         key = find_key(loaded.settings, self._environ)[0].get_secret_value()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.jobs import Item, Problem, SourceRow
+from watcher.core.jobs import Item, Json, Problem, SourceRow
 from watcher.core.naming import assign_stems, kept_stems
 from watcher.core.parsing import Parsed
 from watcher.core.planning import Planner, item_to_json
@@ -16,6 +16,7 @@ from watcher.core.templates import Template, TemplateError
 from watcher.intake.pictures import RowPictures
 from watcher.ledger import NewRow, dump
 
+_REMEMBERED = 4096  # estimates that are looked up instead of made again
 _PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 
 
@@ -24,11 +25,25 @@ class Estimate:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._known: dict[object, tuple[Mapping[str, Json], Decimal | None]] = {}
         self.usd: Decimal | None = Decimal(0)
 
     def add(self, item: Item) -> None:
-        cost = estimate_usd(item, self._catalogue)
-        self.usd = None if cost is None or self.usd is None else self.usd + cost
+        if self.usd is not None:
+            cost = self._cost(item)
+            self.usd = None if cost is None else self.usd + cost
+
+    def _cost(self, item: Item) -> Decimal | None:
+        """Looked up where an earlier row was alike: rows that say the same share their `parameters`."""
+        own = (len(item.prompt.encode("utf-8", "replace")), item.n, len(item.images), item.markup)
+        key = (item.model, item.operation, id(item.parameters), *own)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            # The parameters are held, so that their id stays theirs.
+            found = self._known[key] = (item.parameters, estimate_usd(item, self._catalogue))
+        return found[1]
 
 
 def new_rows(
@@ -71,7 +86,9 @@ def _rendered(
         return ()
     name = plan.name or str(source.number)
     if filename.source == _PLAIN_NAMES:  # what nearly every inbox says, ten times as fast
-        return tuple(f"{name}-{at}" for at in range(1, plan.n + 1))
+        return (
+            (f"{name}-1",) if plan.n == 1 else tuple(f"{name}-{at}" for at in range(1, plan.n + 1))
+        )
     own = dict(zip(columns, source.values, strict=False))
     values = {**own, "name": plan.name, "row": source.number}
     try:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from watcher.api import RetryRules, load_reply, wait_before
+from watcher.api import RetryRules, wait_before
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError
 from watcher.core.jobs import (
@@ -32,22 +32,19 @@ from watcher.core.jobs import (
     Settlement,
 )
 from watcher.core.log import Log
-from watcher.core.naming import stem_at
 from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
 from watcher.core.pricing import cost_usd
-from watcher.core.wire import call_for, read_reply
+from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
-from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
+from watcher.work.keeping import Keeping
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.settlements import (
     NO_KEY,
-    UNREADABLE,
     answered,
     counted,
     given_up,
     missing_pictures,
     no_room,
-    not_a_picture,
     refused,
     reply_lost,
 )
@@ -93,6 +90,16 @@ class Work:
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
     _roomy: dict[str, float] = field(default_factory=dict)
     _broken: dict[tuple[str, int], int] = field(default_factory=dict)
+    _keeping: Keeping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._keeping = Keeping(
+            places=self.places,
+            account=lambda: self.account,
+            on_disk=self._on_disk,
+            clock=self.clock,
+            log=self.log,
+        )
 
     def lane(self, item: OpenItem) -> LaneKey:
         return LaneKey(account=self.account.name, model=item.item.model)
@@ -129,7 +136,7 @@ class Work:
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
-        answer, kept = await self._read_and_keep(asked)
+        answer, kept = await self._keeping.read_and_keep(asked)
         if answer is None or isinstance(kept, Refusal):
             assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
             return await self._refuse(asked, kept, answer, outage=outage)
@@ -206,82 +213,6 @@ class Work:
             return await self.account.api.send(call, reply, on_end=on_end)
         except DiskError as error:
             return reply_lost(error)
-
-    async def _read_and_keep(
-        self, asked: Asked
-    ) -> tuple[Answer | None, tuple[Picture, ...] | Refusal]:
-        """What the answer is, and its pictures in the outbox, or why there is none.
-
-        Answers hold megabytes: few of an inbox are in memory together, but for those that only say
-        where their pictures are.
-        """
-        if asked.refusal is not None:
-            return None, asked.refusal
-        async with self.places[asked.item.inbox].desk:
-            answer = await self._in_thread(asked, lambda: self._read(asked))
-            if isinstance(answer, Refusal):
-                return None, answer
-            if not any(given.url for given in answer.pictures):
-                return answer, await self._keep(asked, answer)
-        return answer, await self._keep(asked, answer)
-
-    def _read(self, asked: Asked) -> Answer | Refusal:
-        reply = load_reply(asked.reply)
-        if reply is None:
-            return UNREADABLE
-        return read_reply(reply, asked.item.item.operation, now=self.clock())
-
-    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Picture, ...] | Refusal:
-        """The pictures of the answer, whole in the outbox; one that is none counts as missing.
-
-        A Refusal where not one can be kept.
-        """
-        kept: list[Picture] = []
-        refusal = None
-        for place, given in enumerate(answer.pictures[: asked.n]):
-            content = given.content if not given.url else await self._fetch(asked, place, given.url)
-            index = asked.item.delivered + len(kept) + 1
-            if isinstance(content, Refusal):
-                refusal = refusal or content
-                continue
-            saved = await self._save(asked, index, content)
-            if isinstance(saved, Refusal):
-                refusal = refusal or saved
-            else:
-                kept.append(saved)
-        if refusal is None or kept:
-            return tuple(kept)
-        return replace(refusal, request_id=refusal.request_id or answer.request_id)
-
-    async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
-        into = asked.reply.with_suffix(f".{place}.picture")
-        return await self._on_disk(lambda: self.account.api.fetch(url, into))
-
-    async def _save(self, asked: Asked, index: int, content: bytes) -> Picture | Refusal:
-        place, item = self.places[asked.item.inbox], asked.item
-
-        def look_and_save() -> Picture | Refusal:
-            try:
-                facts = look_at_picture(content)
-            except BadPicture as error:
-                return not_a_picture(error)
-            stem = stem_at(item.stem, index)
-            picture = place.outbox.save_picture(item.folder, stem, index, content, facts)
-            if item.item.resize_to:
-                self._add_copy(place.outbox, item, picture, content)
-            return picture
-
-        return await self._on_disk(lambda: self._in_thread(asked, look_and_save))
-
-    def _add_copy(self, outbox: Outbox, item: OpenItem, picture: Picture, content: bytes) -> None:
-        """In the size that the row asked for. The picture is safe already: a copy fails no row."""
-        size = item.item.resize_to
-        try:
-            copy = resized(content, picture.format, size)
-            outbox.save_rendition(item.folder, size, picture.file, copy)
-        except (BadPicture, DiskError) as error:
-            self.log.warning("rendition.refused", job=item.job_id, row=item.number,
-                             file=picture.file, size=size, what=str(error))  # fmt: skip
 
     async def _deliver(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
@@ -376,9 +307,7 @@ class Work:
             )
         )
         for file in self.replies.glob(f"{asked.attempt}.*"):
-            with suppress(
-                OSError
-            ):  # the outcome is safe; what is left is cleared at the next start
+            with suppress(OSError):  # the outcome is safe; the next start clears what is left
                 file.unlink()
         return over
 
@@ -436,10 +365,6 @@ class Work:
                     problem = Problem(code="disk_full", what=error.what, hint=error.hint)
                     await self.on_disk_refused(lane, problem)
                 await self.sleep(_DISK_WAIT)
-
-    async def _in_thread(self, asked: Asked, act: Callable[[], T]) -> T:
-        disk = self.places[asked.item.inbox].disk
-        return await asyncio.get_running_loop().run_in_executor(disk, act)
 
     def _say(self, event: str, asked: Asked, problem: Problem, **more: object) -> None:
         self.log.warning(event, job=asked.item.job_id, row=asked.item.number, code=problem.code,

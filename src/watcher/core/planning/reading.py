@@ -120,10 +120,14 @@ class RowReader:
 
     def extras(self, values: Sequence[Json]) -> dict[str, Said]:
         """What is said of parameters that the server takes besides OpenAI's."""
+        if not self._map.extras and not self._defaults.extras:
+            return {}
         return {**self._defaults.extras, **dict(self._cells(self._map.extras, values))}
 
     def strangers(self, values: Sequence[Json]) -> dict[str, Said]:
         """What is said of parameters that nobody takes here."""
+        if not self._strangers and not self._defaults.strangers:
+            return {}
         return {**self._defaults.strangers, **dict(self._cells(self._strangers, values))}
 
     def for_template(self, values: Sequence[Json]) -> dict[str, Json]:

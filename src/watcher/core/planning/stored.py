@@ -16,12 +16,12 @@ _DEFAULTS = {
 
 def item_to_json(item: Item) -> dict[str, Any]:
     """The item's fields that say more than their default, as values that JSON knows."""
-    said = {
-        name: getattr(item, name)
-        for name, default in _DEFAULTS.items()
-        if getattr(item, name) != default
-    }
-    return {name: _plain(value) for name, value in said.items()}
+    said: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        value = getattr(item, name)
+        if value is not default and value != default:
+            said[name] = value if type(value) is str else _plain(value)
+    return said
 
 
 def item_from_json(stored: Mapping[str, Any]) -> Item:

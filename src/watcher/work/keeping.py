@@ -1,0 +1,119 @@
+"""From a raw reply to pictures in the outbox: read, looked at, whole under their names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from watcher.api import load_reply
+from watcher.core.errors import DiskError
+from watcher.core.jobs import Answer, OpenItem, Picture, Refusal
+from watcher.core.log import Log
+from watcher.core.naming import stem_at
+from watcher.core.wire import read_reply
+from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
+from watcher.work.settlements import UNREADABLE, not_a_picture
+from watcher.work.values import Account, Asked, Place
+
+T = TypeVar("T")
+
+
+class OnDisk(Protocol):
+    """Does what a disk may refuse, until it does not."""
+
+    async def __call__(self, act: Callable[[], Awaitable[T]]) -> T: ...
+
+
+async def in_thread(places: Mapping[str, Place], asked: Asked, act: Callable[[], T]) -> T:
+    """On the threads of the inbox, which may hang there without holding up others."""
+    disk = places[asked.item.inbox].disk
+    return await asyncio.get_running_loop().run_in_executor(disk, act)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What is paid for is kept: a picture that cannot be written is written again until it can."""
+
+    places: Mapping[str, Place]
+    account: Callable[[], Account]
+    on_disk: OnDisk
+    clock: Callable[[], float]
+    log: Log
+
+    async def read_and_keep(
+        self, asked: Asked
+    ) -> tuple[Answer | None, tuple[Picture, ...] | Refusal]:
+        """What the answer is, and its pictures in the outbox, or why there is none.
+
+        Answers hold megabytes: few of an inbox are in memory together, but for those that only say
+        where their pictures are.
+        """
+        if asked.refusal is not None:
+            return None, asked.refusal
+        async with self.places[asked.item.inbox].desk:
+            answer = await in_thread(self.places, asked, lambda: self._read(asked))
+            if isinstance(answer, Refusal):
+                return None, answer
+            if not any(given.url for given in answer.pictures):
+                return answer, await self._keep(asked, answer)
+        return answer, await self._keep(asked, answer)
+
+    def _read(self, asked: Asked) -> Answer | Refusal:
+        reply = load_reply(asked.reply)
+        if reply is None:
+            return UNREADABLE
+        return read_reply(reply, asked.item.item.operation, now=self.clock())
+
+    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Picture, ...] | Refusal:
+        """The pictures of the answer, whole in the outbox; one that is none counts as missing.
+
+        A Refusal where not one can be kept.
+        """
+        kept: list[Picture] = []
+        refusal = None
+        for place, given in enumerate(answer.pictures[: asked.n]):
+            content = given.content if not given.url else await self._fetch(asked, place, given.url)
+            index = asked.item.delivered + len(kept) + 1
+            if isinstance(content, Refusal):
+                refusal = refusal or content
+                continue
+            saved = await self._save(asked, index, content)
+            if isinstance(saved, Refusal):
+                refusal = refusal or saved
+            else:
+                kept.append(saved)
+        if refusal is None or kept:
+            return tuple(kept)
+        return replace(refusal, request_id=refusal.request_id or answer.request_id)
+
+    async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
+        into = asked.reply.with_suffix(f".{place}.picture")
+        return await self.on_disk(lambda: self.account().api.fetch(url, into))
+
+    async def _save(self, asked: Asked, index: int, content: bytes) -> Picture | Refusal:
+        place, item = self.places[asked.item.inbox], asked.item
+
+        def look_and_save() -> Picture | Refusal:
+            try:
+                facts = look_at_picture(content)
+            except BadPicture as error:
+                return not_a_picture(error)
+            stem = stem_at(item.stem, index)
+            picture = place.outbox.save_picture(item.folder, stem, index, content, facts)
+            if item.item.resize_to:
+                self._add_copy(place.outbox, item, picture, content)
+            return picture
+
+        return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
+
+    def _add_copy(self, outbox: Outbox, item: OpenItem, picture: Picture, content: bytes) -> None:
+        """In the size that the row asked for. The picture is safe already: a copy fails no row."""
+        size = item.item.resize_to
+        try:
+            copy = resized(content, picture.format, size)
+            outbox.save_rendition(item.folder, size, picture.file, copy)
+        except (BadPicture, DiskError) as error:
+            self.log.warning("rendition.refused", job=item.job_id, row=item.number,
+                             file=picture.file, size=size, what=str(error))  # fmt: skip
