@@ -7,9 +7,7 @@ The order is the promise: intent committed → renamed → copied and hashed →
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -44,6 +42,7 @@ from watcher.inbox import (
     write_note,
 )
 from watcher.intake.drops import Awaited, Inside, Lacking, opened_drop
+from watcher.intake.equal import EqualDrops
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Estimate, new_rows
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
@@ -101,8 +100,7 @@ class Intake:
     on_job: Callable[[str], None]
     _torn: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
     _lacking: Lacking = field(default_factory=Lacking)
-    _equal: dict[str, tuple[threading.Lock, int]] = field(default_factory=dict)
-    _equal_lock: threading.Lock = field(default_factory=threading.Lock)
+    _equal: EqualDrops = field(default_factory=EqualDrops)
 
     def take(self, drop: Drop) -> float | None:
         """Make a job of a drop; returns seconds to put it off when it ends in the middle.
@@ -180,7 +178,7 @@ class Intake:
         try:
             _make(own)
             taken = snapshot(claimed, own)
-            with self._alone(taken.sha256):
+            with self._equal.one_at_a_time(taken.sha256):
                 return self._accept(claimed, taken, drop)
         except DropBusy:
             self._put_back(claimed)
@@ -193,21 +191,6 @@ class Intake:
             raise
         finally:
             discard(own)
-
-    @contextmanager
-    def _alone(self, sha256: str) -> Iterator[None]:
-        """Equal drops one after the other: the second must find the job of the first."""
-        with self._equal_lock:
-            lock, waiting = self._equal.get(sha256, (threading.Lock(), 0))
-            self._equal[sha256] = (lock, waiting + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._equal_lock:
-                lock, waiting = self._equal.pop(sha256)
-                if waiting > 1:
-                    self._equal[sha256] = (lock, waiting - 1)
 
     def _accept(self, claimed: Claimed, taken: Snapshot, drop: Drop | None) -> float | None:
         rules = self.rules()

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Adjustment, Item, Json, Problem, SourceRow
@@ -18,6 +19,7 @@ from watcher.core.planning.settling import Settled, settle
 from watcher.core.planning.values import as_parameter, as_references, as_text, shown
 
 _REMEMBERED = 4096  # distinct rows of values that are looked up instead of settled again
+_NO_PICTURES = Pictures()
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _LARGEST = 2**63  # whole numbers beyond it do not fit into JSON as it is read everywhere
 
@@ -61,6 +63,9 @@ class Planner:
         return RowReader(self._columns, self._meanings, self._defaults, self._prompts.names)
 
     def _item(self, values: Sequence[Json]) -> Item:
+        if self._reader.is_plain:  # the most frequent, and twice as fast
+            settled = self._settled(values, _NO_PICTURES)
+            return self._made(values, settled, settled.parameters, settled.adjustments)
         images = tuple(
             ref for said in self._reader.images(values) for ref in self._references(said)
         )
@@ -70,7 +75,18 @@ class Planner:
         extra = self._extra(values)
         parameters, adjustments = self._with_user(values, settled)
         adjustments += self._strangers(values)
-        if adjustments and self._rules.coercion == "strict":
+        item = self._made(values, settled, parameters, adjustments)
+        return replace(item, extra=extra, images=images, mask=mask, markup=markup)
+
+    def _made(
+        self,
+        values: Sequence[Json],
+        settled: Settled,
+        parameters: Mapping[str, Json],
+        adjustments: tuple[Adjustment, ...],
+    ) -> Item:
+        strict = self._rules.coercion == "strict"
+        if adjustments and strict:
             raise _not_as_written(adjustments)
         return Item(
             operation=settled.operation,
@@ -78,18 +94,14 @@ class Planner:
             prompt=self._prompt(values, settled),
             n=settled.n,
             parameters=parameters,
-            extra=extra,
-            images=images,
-            mask=mask,
             mask_mode=settled.mask_mode,
-            markup=markup,
             name=self._name(values),
             resize_to=settled.resize_to,
             response_url_wanted=settled.url_wanted,
             reuse=settled.reuse,
             adjustments=adjustments,
             model_named_by_row=settled.named_by_row,
-            strict=self._rules.coercion == "strict",
+            strict=strict,
         )
 
     def _settled(self, values: Sequence[Json], pictures: Pictures) -> Settled:

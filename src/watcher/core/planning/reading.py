@@ -46,8 +46,15 @@ class Defaults:
         )
 
 
+# Own fields that most drops have no column for.
+_MORE = OWN_FIELDS - {"prompt", "name"}
+
+
 class RowReader:
-    """Reads the rows of a drop whose columns are known; `width` is how many there are."""
+    """Reads the rows of a drop whose columns are known; `width` is how many there are.
+
+    `is_plain`: besides prompt and name, rows differ in nothing that is settled row by row.
+    """
 
     def __init__(
         self,
@@ -71,6 +78,11 @@ class RowReader:
         ]
         self._shared = tuple(shared)
         self._indexes = tuple(index for _, index in shared)
+        self.is_plain = not (
+            _MORE & (self._map.fields.keys() | defaults.fields.keys())
+            or self._map.images or self._map.extras or self._map.strangers
+            or defaults.extras or defaults.strangers
+        )  # fmt: skip
         self._strangers = {
             name: index for name, index in self._map.strangers.items() if index not in read
         }
