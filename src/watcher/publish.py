@@ -83,6 +83,7 @@ class Publisher:
         # and 100,000 jobs that end at once are 100,000 names, not tasks.
         self._lines: dict[str, asyncio.Queue[str]] = {name: asyncio.Queue() for name in shelves}
         self._lined: set[str] = set()
+        self._known: dict[str, str] = {}  # by job: its inbox, until it is lined up
         self._gap: dict[str, float] = {}
         self._stale: dict[
             Path, Shelf
@@ -96,9 +97,11 @@ class Publisher:
         self._due.setdefault(job_id, self._now() + wait)
         self._news.set()
 
-    def finish(self, job_id: str) -> None:
-        """The job ended, or is to be told of at once."""
+    def finish(self, job_id: str, inbox: str = "") -> None:
+        """The job ended, or is to be told of at once. `inbox`: whose it is, where that is known."""
         self._due[job_id] = self._now()
+        if inbox:
+            self._known[job_id] = inbox
         self._news.set()
 
     async def run(self) -> None:
@@ -133,7 +136,8 @@ class Publisher:
         return due
 
     async def _line_up(self, job_id: str) -> None:
-        inbox = await self._ledger.insist(self._ledger.views.inbox, job_id)
+        inbox = self._known.pop(job_id, "")
+        inbox = inbox or await self._ledger.insist(self._ledger.views.inbox, job_id)
         if inbox in self._lines:  # else it was taken out of the settings
             self._lined.add(job_id)
             self._lines[inbox].put_nowait(job_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ from watcher.work import Inputs, Work
 from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
+_TOGETHER = 0.02  # seconds in which drops become jobs that are told of together
 GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
 
 
@@ -54,6 +56,7 @@ class Daemon:
         self._states: dict[str, InboxState] = {}
         self._stopping = asyncio.Event()
         self._told: dict[str, Json] = {}
+        self._accepted: deque[tuple[str, str]] = deque()
         replies, blobs = rooms.state_folders(settings.state_dir)
         self._lock = StateLock(settings.state_dir)
         self._lock.acquire()
@@ -166,9 +169,15 @@ class Daemon:
         for job in await self.ledger.call(self.ledger.views.ended_unpublished):
             self.publisher.finish(job)
 
-    def accepted(self, job: str) -> None:
-        """A drop became a job, or repeats one: to be worked and told of. Called on the loop."""
-        self.publisher.finish(job)
+    def accepted(self, job: str, inbox: str) -> None:
+        """A drop became a job, or repeats one: to be worked and told of, in a moment. For any thread."""
+        self._accepted.append((job, inbox))
+        if len(self._accepted) == 1:  # else a look at them is on its way
+            self._from_thread(self._loop.call_later, _TOGETHER, self._take_accepted)
+
+    def _take_accepted(self) -> None:
+        while self._accepted:
+            self.publisher.finish(*self._accepted.popleft())
         self.engine.submit()
 
     def _with_served_inboxes(self, settings: Settings) -> Settings:
@@ -227,7 +236,7 @@ class Daemon:
             new_id=new_id,
             month=month,
             log=self.log,
-            on_job=lambda job: self._from_thread(self.accepted, job),
+            on_job=lambda job: self.accepted(job, name),
         )
         return Serving(
             folder=folder,

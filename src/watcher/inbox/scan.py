@@ -34,7 +34,7 @@ from watcher.inbox.values import (
 from watcher.inbox.waiting import FINAL, waiting
 from watcher.inbox.words import in_words
 
-AT_ONCE = 500  # ready drops named by one look: an urgent one gets its turn soon
+AT_ONCE = 500  # ready drops named by one look, at least: an urgent one gets its turn soon
 _BUSY_AGAIN = (
     1.0  # seconds until a file that was open for writing is tried again; its close is an event
 )
@@ -191,9 +191,11 @@ class Scanner:
         settled = [
             path for path, seen in self._drops.items() if self._is_settled(path, seen, found)
         ]
-        if len(settled) > AT_ONCE:
+        # Where looking takes long, more is named by each look.
+        most = max(AT_ONCE, len(self._drops) // 20)
+        if len(settled) > most:
             found.look_in(0.0)
-        for path in nsmallest(AT_ONCE, settled, key=self._rank):
+        for path in nsmallest(most, settled, key=self._rank):
             seen = self._drops[path]
             if self._is_whole(root, path, seen, found.now):
                 yield drop_of(self.folder, path, seen.signature)

@@ -97,7 +97,7 @@ class Waiting:
 class Sighting:
     """What one look found.
 
-    `ready`: whole drops, urgent ones first, then by arrival; at most `scan.AT_ONCE` of them, and `next_look`
+    `ready`: whole drops, urgent ones first, then by arrival; at most `scan.AT_ONCE`, or a twentieth, of them, and `next_look`
     is 0 when there are more. `unknown`: files of no known kind, each named by one look only.
     `next_look`: seconds until something may settle; None when only an event or a rescan can bring news.
     `settling`: something will be ready, or not, without anybody doing anything.

@@ -136,6 +136,7 @@ class Work:
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
+        await self._no_room(asked.item, good_for=_ROOM_GOOD_FOR / 2)  # so that no call waits for it
         answer, kept = await self._keeping.read_and_keep(asked)
         if answer is None or isinstance(kept, Refusal):
             assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
@@ -177,9 +178,9 @@ class Work:
         return Asked(item=item, lane=lane, attempt=_NONE, n=0, reply=self._reply_file(_NONE),
                      refusal=refusal)  # fmt: skip
 
-    async def _no_room(self, item: OpenItem) -> Refusal | None:
-        """Where the answer could not be kept, nothing is paid for."""
-        if self.clock() - self._roomy.get(item.inbox, 0.0) < _ROOM_GOOD_FOR:
+    async def _no_room(self, item: OpenItem, *, good_for: float = _ROOM_GOOD_FOR) -> Refusal | None:
+        """Where the answer could not be kept, nothing is paid for. `good_for`: seconds that a look counts."""
+        if self.clock() - self._roomy.get(item.inbox, 0.0) < good_for:
             return None
         place = self.places[item.inbox]
 
