@@ -83,7 +83,8 @@ def halted_house(folder: Path, **inbox: object) -> Iterator[tuple[House, Book]]:
     settings = {"inboxes": {"main": inbox}, "logs": {"level": "warning"}}
     with house(folder, NOWHERE, settings, environ=NO_KEY, start=False) as home:
         home.start(wait=False)
-        wait_for(lambda: (home.inbox / ".image-watcher" / "inbox.id").exists(), 30, "the start")
+        marker = home.inbox / ".image-watcher" / "inbox.id"
+        wait_for(marker.exists, 30, "the start")
         yield home, Book(home)
 
 
@@ -126,10 +127,10 @@ def slow_writers(
         while started < count or due:
             while started < count and len(due) < at_once:
                 name, rows = f"{started}.csv", chance.randint(1, 5)
-                file = (home.inbox / name).open("w")
-                file.write("prompt\n")
+                new: TextIO = (home.inbox / name).open("w")
+                new.write("prompt\n")
                 expected[name] = rows
-                heappush(due, (time.monotonic(), started, rows, file))
+                heappush(due, (time.monotonic(), started, rows, new))
                 started += 1
             at, number, left, file = heappop(due)
             time.sleep(max(0.0, at - time.monotonic()))

@@ -19,7 +19,9 @@ import orjson
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Reply
 
-_ROOM = 1 << 19  # bytes gathered before a thread writes them: each time costs the call half a millisecond
+_ROOM = (
+    1 << 19
+)  # bytes gathered before a thread writes them: each time costs the call half a millisecond
 _LONGEST_HEAD = 1 << 18
 _CODES = {
     errno.ENOSPC: "disk_full",

@@ -57,6 +57,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._told: dict[str, Json] = {}
         self._accepted: deque[tuple[str, str]] = deque()
+        self._telling = False
         replies, blobs = rooms.state_folders(settings.state_dir)
         self._lock = StateLock(settings.state_dir)
         self._lock.acquire()
@@ -172,10 +173,12 @@ class Daemon:
     def accepted(self, job: str, inbox: str) -> None:
         """A drop became a job, or repeats one: to be worked and told of, in a moment. For any thread."""
         self._accepted.append((job, inbox))
-        if len(self._accepted) == 1:  # else a look at them is on its way
+        if not self._telling:
+            self._telling = True
             self._from_thread(self._loop.call_later, _TOGETHER, self._take_accepted)
 
     def _take_accepted(self) -> None:
+        self._telling = False  # before it looks: what comes from here on brings another look
         while self._accepted:
             self.publisher.finish(*self._accepted.popleft())
         self.engine.submit()
@@ -343,7 +346,7 @@ class Daemon:
             what_to_do=state.hint,
         )
 
-    def _from_thread(self, act: Callable[..., None], *args: object) -> None:
+    def _from_thread(self, act: Callable[..., object], *args: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: what happened is in the ledger
             self._loop.call_soon_threadsafe(act, *args)
 
