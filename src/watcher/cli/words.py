@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import Literal
 
 from watcher.core.errors import LedgerError, SettingsError, WatcherError
 from watcher.daemon import StateBusy
@@ -42,8 +43,8 @@ def in_words() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - the border of the process
         known = _ours(error)
         if known is None:
-            _log(error)
             known = _unforeseen(error)
+            _log(error, "error" if isinstance(known, _Fault) else "debug")
         say(f"{known.what}\n{known.hint}".rstrip())
         sys.exit(_code(known))
 
@@ -69,7 +70,8 @@ def _unforeseen(error: BaseException) -> WatcherError:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OSError) and error.strerror:
-        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        named = isinstance(error.filename, (str, bytes))
+        where = f": {os.fsdecode(error.filename)}" if named else ""
         hint = "Look at its path, its rights and the room on its disk, then try again."
         return LedgerError(f"The system does not allow it ({error.strerror}){where}", hint)
     frames = traceback.extract_tb(error.__traceback__)
@@ -80,10 +82,11 @@ def _unforeseen(error: BaseException) -> WatcherError:
     )
 
 
-def _log(error: BaseException) -> None:
+def _log(error: BaseException, level: Literal["error", "debug"]) -> None:
     """The traceback, for whoever mends it: into a log, never onto a terminal."""
     if logging.getLogger().handlers and not sys.stderr.isatty():
-        get_logger().error("command.broken", exc_info=error)
+        say = get_logger().error if level == "error" else get_logger().debug
+        say("command.broken", exc_info=error)
 
 
 def _code(error: WatcherError) -> Exit:

@@ -160,7 +160,7 @@ def _thumbnail(image: Image.Image) -> bytes:
         return b""
     for quality in _QUALITIES:
         sink = BytesIO()
-        small.save(sink, "WEBP", quality=quality, method=4, exif=b"", icc_profile=b"", xmp=b"")
+        small.save(sink, "WEBP", quality=quality, method=2, exif=b"", icc_profile=b"", xmp=b"")
         if sink.tell() <= _MAX_THUMBNAIL:
             break
     return sink.getvalue()
@@ -169,7 +169,7 @@ def _thumbnail(image: Image.Image) -> bytes:
 def _small(image: Image.Image) -> Image.Image:
     scale = min(1, _BOX / max(image.size))
     width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=1.5)
 
 
 def _pale(image: Image.Image) -> Image.Image:

@@ -307,10 +307,13 @@ class Work:
                 self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
             )
         )
-        for file in self.replies.glob(f"{asked.attempt}.*"):
+        await asyncio.to_thread(self._forget_reply, asked.attempt)
+        return over
+
+    def _forget_reply(self, attempt: int) -> None:
+        for file in self.replies.glob(f"{attempt}.*"):
             with suppress(OSError):  # the outcome is safe; the next start clears what is left
                 file.unlink()
-        return over
 
     async def _learn(self, asked: Asked, refusal: Refusal) -> None:
         """What the server does not take is not sent by the rows that follow; a text's cap is no such case."""

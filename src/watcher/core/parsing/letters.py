@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from charset_normalizer import from_bytes
-
 # The letters of each language, the most frequent first.
 _WESTERN = {
     "Albanian": "etiëanrsohkmudpjlvqgbyfçzxcw",
@@ -193,6 +191,8 @@ def _weight(char: str, letters: str) -> float:
 
 def _double_byte(text: bytes) -> str | None:
     """What charset-normalizer says, where it is good: long texts in ideographs."""
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - 3 MB, for a drop in a thousand
+
     match = from_bytes(text, cp_isolation=_DOUBLE_BYTE).best()
     if match is None or match.encoding not in _DOUBLE_BYTE:
         return None
