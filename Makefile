@@ -20,7 +20,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-ch
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --no-binary sdnotify --use-pep517
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
-BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/\_%,$(wildcard bench/*.py)))
+BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
 .PHONY: help demo test check format docs lock upgrade bench soak system-packages install clean
 

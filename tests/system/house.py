@@ -27,6 +27,8 @@ Values = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 INBOX = "main"
+# A root that may do no more than anybody else.
+NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 _PROGRAM = [sys.executable, "-m", "watcher"]
 _LOOK = 0.02  # seconds between two looks at a condition
 _START = 30.0  # seconds that a process gets to be ready
@@ -109,12 +111,14 @@ class House:
     """One inbox, its outbox, and the daemon that serves them; the daemon may die and come again.
 
     `settings` are laid over the small ones of `default_settings`. `folder` holds everything.
+    `wrapper`: what goes before every command, such as `NO_RIGHTS`.
     """
 
     folder: Path
     base_url: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=lambda: {"OPENAI_API_KEY": "test-key"})
+    wrapper: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     _log_seen: int = 0
 
@@ -156,7 +160,7 @@ class House:
         self._log_seen = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*_PROGRAM, "run", "--config", str(self.config)],
+                [*self.wrapper, *_PROGRAM, "run", "--config", str(self.config)],
                 cwd=self.folder, env=clean_environ(**self.environ), stdout=log, stderr=log,
             )  # fmt: skip
         if wait:
@@ -168,7 +172,7 @@ class House:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`image-watcher …` beside the daemon, with the same settings and environment."""
         return subprocess.run(
-            [*_PROGRAM, *arguments, "--config", str(self.config)],
+            [*self.wrapper, *_PROGRAM, *arguments, "--config", str(self.config)],
             cwd=self.folder, env=clean_environ(**self.environ),
             capture_output=True, text=True, timeout=_STOP, check=False,
         )  # fmt: skip
