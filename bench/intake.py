@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -34,8 +35,8 @@ def measures(*, quick: bool) -> Iterator[Callable[[Path], list[figures.Figure]]]
     some = 60 if quick else 400
     yield partial(figures.storm, count=3_000 if quick else 100_000)
     yield partial(figures.slow_writers, count=300 if quick else 10_000)
-    events = {"settle": SETTLE, "watch": "events"}
-    polling = {"settle": SETTLE, "watch": "poll", "poll_interval": POLL}
+    events: dict[str, Any] = {"settle": SETTLE, "watch": "events"}
+    polling: dict[str, Any] = {"settle": SETTLE, "watch": "poll", "poll_interval": POLL}
     yield partial(figures.latencies, count=some, limit=SETTLE + 0.5, what="events", **events)
     yield partial(
         figures.latencies, count=some, limit=1.5, what="renamed in", renamed=True, **events

@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ DROPS = {
 }
 DIED, FINE, LATE = 9, 0, 3
 _MOST_SECONDS = 60.0
+_LOOKS = 4
 
 
 class Silence:
@@ -95,6 +97,8 @@ def live(folder: Path, settings: Settings, *, dies_at: int = 0) -> int:
         code = LATE
         try:
             code = asyncio.run(_serve(folder, settings))
+        except BaseException:  # noqa: BLE001 - the border of the process
+            traceback.print_exc()
         finally:
             os._exit(code)
     return child
@@ -137,10 +141,14 @@ async def _serve(folder: Path, settings: Settings) -> int:
     daemon = Daemon(settings, "", log=log)
     running = asyncio.create_task(daemon.run())
     deadline = time.monotonic() + _MOST_SECONDS
-    while not _all_taken(folder):
-        if time.monotonic() > deadline or running.done():
+    quiet = 0
+    while quiet < _LOOKS:  # files and ledger cannot be looked at in one instant
+        if running.done():
+            running.result()
+        if time.monotonic() > deadline:
             return LATE
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.03)
+        quiet = quiet + 1 if _all_taken(folder) else 0
     daemon.stop()
     await running
     return FINE
@@ -163,12 +171,18 @@ def _all_taken(folder: Path) -> bool:
 def files(folder: Path) -> list[Path]:
     """Every drop in the inbox, wherever it lies, relative to the inbox; no notes, nothing of our bookkeeping."""
     inbox = folder / "inbox"
-    found = (file.relative_to(inbox) for file in inbox.rglob("*") if file.is_file())
+    # os.walk: what vanishes on the way is no error.
+    found = [
+        (Path(where) / name).relative_to(inbox)
+        for where, _, names in os.walk(inbox)
+        for name in names
+    ]
     return [
         file
         for file in found
         if not file.name.endswith((".STATUS.txt", ".error.txt"))
         and not (file.parts[0] == ".image-watcher" and file.parts[1] != "claimed")
+        and not file.name.startswith(".permissions-")  # removed by a start a minute later
     ]
 
 

@@ -21,6 +21,7 @@ from watcher.inbox.words import allow, in_words, who, worded
 _ID = b"inbox.id"
 _LOCK = b"lock"
 _PROBE = b"permissions"
+_OLD_PROBE = 60.0  # seconds; a younger one may be another daemon's, at this moment
 _IN_OURS = OURS.encode()
 
 
@@ -149,17 +150,28 @@ def _write_whole(folder: int, name: bytes, content: bytes) -> None:
 
 def _probe(folder: InboxFolder, root: int, ours: int) -> None:
     """Make a file, move it where drops are, sync, move it back, remove it: all that a claim and a note do."""
-    name = b"." + _PROBE + b"-%d" % os.getpid()  # hidden: no other look takes it for a drop
+    made = _PROBE + b"-%d" % os.getpid()  # another daemon may be standing by
+    name = b"." + made  # hidden: no other look takes it for a drop
     try:
-        with os.scandir(root):
-            pass
-        _write_whole(ours, _PROBE, b"")
-        os.rename(_PROBE, name, src_dir_fd=ours, dst_dir_fd=root)
+        with os.scandir(root) as entries:
+            hidden = [os.fsencode(entry.name) for entry in entries if entry.name[0] == "."]
+        _write_whole(ours, made, b"")
+        os.rename(made, name, src_dir_fd=ours, dst_dir_fd=root)
         beneath.sync(root)
-        os.rename(name, _PROBE, src_dir_fd=root, dst_dir_fd=ours)
-        os.unlink(_PROBE, dir_fd=ours)
+        _remove_old_probes(root, hidden, os.lstat(name, dir_fd=root).st_mtime)
+        os.rename(name, made, src_dir_fd=root, dst_dir_fd=ours)
+        os.unlink(made, dir_fd=ours)
     except OSError as error:
         raise worded(folder.path, error) from None
+
+
+def _remove_old_probes(root: int, names: list[bytes], now: float) -> None:
+    """What a death in the middle of `_probe` left where people see it; `now` by the clock of their disk."""
+    for name in names:
+        if name.startswith(b"." + _PROBE + b"-"):
+            with suppress(OSError):
+                if now - os.lstat(name, dir_fd=root).st_mtime > _OLD_PROBE:
+                    os.unlink(name, dir_fd=root)
 
 
 def _is_for_people(path: bytes, name: str) -> bool:
