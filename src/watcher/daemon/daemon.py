@@ -21,16 +21,16 @@ from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.models import ModelLook
 from watcher.daemon.serving import Serving, make_outbox
+from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
 from watcher.daemon.state import (
     StateLock,
     clear_inputs,
     clear_replies,
     clear_snapshots,
-    write_about,
 )
+from watcher.daemon.telling import Telling
 from watcher.engines import LocalEngine
-from watcher.inbox import InboxState
 from watcher.intake import Intake
 from watcher.ledger import Ledger
 from watcher.publish import Publisher
@@ -40,6 +40,7 @@ from watcher.work import Inputs, Work
 from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
+_SIDES = 5.0  # seconds that what goes on beside gets to end
 _TOGETHER = 0.02  # seconds in which drops become jobs that are told of together
 GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
 
@@ -53,9 +54,7 @@ class Daemon:
         self.log = log
         self.started_at = time.time()
         self._loop = asyncio.get_running_loop()
-        self._states: dict[str, InboxState] = {}
         self._stopping = asyncio.Event()
-        self._told: dict[str, Json] = {}
         self._accepted: deque[tuple[str, str]] = deque()
         self._telling = False
         replies, blobs = rooms.state_folders(settings.state_dir)
@@ -89,22 +88,27 @@ class Daemon:
         self._forget_other_accounts()
         self.publisher = self._make_publisher()
         self.models = self._make_model_look()
+        self.telling = Telling(
+            settings.state_dir, serving=self.serving, more=self._about_itself, log=log
+        )
+        self._sides: tuple[Side, ...] = (self.models,)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
         await self.engine.reconcile()
         publishing = asyncio.create_task(self.publisher.run())
         working = asyncio.create_task(self.engine.run(self.scheduler.run_slice, only=only))
-        looking = asyncio.create_task(self.models.run())
+        beside = asyncio.create_task(run_sides(self._sides, self.log))
         if watch:
             for one in self.serving.values():
                 one.start()
         self.log.info("daemon.started", version=__version__, inboxes=list(self.serving))
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({stopped, publishing, working}, return_when=asyncio.FIRST_COMPLETED)
-        looking.cancel()
+        beside.cancel()
+        await asyncio.wait({beside}, timeout=_SIDES)
         await self._shut_down(working, publishing)
-        for task in (working, publishing, looking):
+        for task in (working, publishing):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
@@ -148,21 +152,7 @@ class Daemon:
 
     def tell(self) -> None:
         """Write down what commands beside this process want to know."""
-        about: dict[str, Json] = {
-            "version": __version__,
-            "started_at": self.started_at,
-            "in_flight": self.scheduler.turns.in_flight,
-            "retiring_models": self.models.about(),
-            "inboxes": {
-                name: {"path": str(one.folder.path), "outbox": str(one.outbox.root),
-                       **self._state_of(name)}
-                for name, one in self.serving.items()
-            },
-        }  # fmt: skip
-        if about != self._told:
-            with suppress(OSError):  # a full disk: it is told when there is room again
-                write_about(self.settings.state_dir, about)
-                self._told = about
+        self.telling.tell()
 
     async def look_for_orders(self) -> None:
         """Commands beside this process may have changed the ledger: work and publish what they left."""
@@ -215,12 +205,6 @@ class Daemon:
         self._lock.release()
         self.log.info("daemon.stopped")
 
-    def _state_of(self, name: str) -> dict[str, Json]:
-        state = self._states.get(name)
-        if state is None:
-            return {"state": "starting"}
-        return {"state": state.state, "mode": state.mode, "what": state.what, "hint": state.hint}
-
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]
         folder = rooms.inbox_folder(name, inbox)
@@ -248,7 +232,7 @@ class Daemon:
             monotonic=time.monotonic,
             ledger=self.ledger,
             new_id=new_id,
-            on_state=lambda name, state: self._from_thread(self._note_state, name, state),
+            on_state=lambda name, state: self._from_thread(self.telling.note_state, name, state),
             log=self.log,
         )
 
@@ -279,6 +263,14 @@ class Daemon:
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,
         )
+
+    def _about_itself(self) -> dict[str, Json]:
+        return {
+            "version": __version__,
+            "started_at": self.started_at,
+            "in_flight": self.scheduler.turns.in_flight,
+            "retiring_models": self.models.about(),
+        }
 
     def _make_scheduler(self) -> Scheduler:
         return Scheduler(
@@ -334,17 +326,6 @@ class Daemon:
         for job in self.ledger.views.unpublished():
             self.publisher.touch(job)
         self.engine.submit()
-
-    def _note_state(self, name: str, state: InboxState) -> None:
-        self._states[name] = state
-        say = self.log.info if state.state == "online" else self.log.warning
-        say(
-            f"inbox.{state.state}",
-            inbox=name,
-            mode=state.mode,
-            what=state.what,
-            what_to_do=state.hint,
-        )
 
     def _from_thread(self, act: Callable[..., object], *args: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: what happened is in the ledger

@@ -1,0 +1,70 @@
+"""What the daemon writes down about itself, for commands beside it, and what it says of its inboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from watcher.core.jobs import Json
+from watcher.core.log import Log
+from watcher.daemon.serving import Serving
+from watcher.daemon.state import write_about
+from watcher.inbox import InboxState
+
+
+class Telling:
+    """`tell` writes when something has changed since the last time."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        serving: Mapping[str, Serving],
+        more: Callable[[], Mapping[str, Json]],
+        log: Log,
+    ) -> None:
+        """`more`: what else is told, besides the inboxes."""
+        self._state_dir = state_dir
+        self._serving = serving
+        self._more = more
+        self._log = log
+        self._states: dict[str, InboxState] = {}
+        self._told: Mapping[str, Json] = {}
+
+    def tell(self) -> None:
+        about = self.about()
+        if about != self._told:
+            with suppress(OSError):  # a full disk: it is told when there is room again
+                write_about(self._state_dir, about)
+                self._told = about
+
+    def about(self) -> dict[str, Json]:
+        """Everything that is told, as it is now."""
+        inboxes = {
+            name: {
+                "path": str(one.folder.path),
+                "outbox": str(one.outbox.root),
+                **self._state(name),
+            }
+            for name, one in self._serving.items()
+        }
+        return {**self._more(), "inboxes": inboxes}
+
+    def note_state(self, name: str, state: InboxState) -> None:
+        """An inbox came, went, or is looked at in another way."""
+        self._states[name] = state
+        say = self._log.info if state.state == "online" else self._log.warning
+        say(
+            f"inbox.{state.state}",
+            inbox=name,
+            mode=state.mode,
+            what=state.what,
+            what_to_do=state.hint,
+        )
+
+    def _state(self, name: str) -> dict[str, Json]:
+        state = self._states.get(name)
+        if state is None:
+            return {"state": "starting"}
+        return {"state": state.state, "mode": state.mode, "what": state.what, "hint": state.hint}
