@@ -24,8 +24,7 @@ from tests.edges.ledger_room import (
 
 from watcher.core.errors import DropError, LedgerError
 from watcher.core.jobs import JobState, Problem, RowState, Usage
-from watcher.ledger import Acceptance, Ledger, NewRow, schema
-from watcher.ledger.database import open_database
+from watcher.ledger import Acceptance, Ledger, NewRow
 
 
 @pytest.fixture
@@ -261,16 +260,6 @@ def test_a_drop_of_which_nothing_was_asked_for_is_read_anew(ledger: Ledger) -> N
     found = ledger.jobs.earlier(sha256="sha of a", inbox="products", rules="rules")
     assert found is not None
     assert not found.reusable
-
-
-def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    """A ledger of a version that this program does not know is never written to."""
-    database = open_database(tmp_path)
-    with database.write() as tx:
-        tx.execute(schema.meta.update().values(value="99"))
-    database.close()
-    with pytest.raises(LedgerError, match="version 99"):
-        Ledger(tmp_path)
 
 
 def test_a_damaged_database_is_refused(tmp_path: Path) -> None:

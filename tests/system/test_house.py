@@ -13,9 +13,11 @@ from pathlib import Path
 from runpy import run_path
 
 import pytest
+from tests.edges.old_ledger import migrated, missing_lines, shape
 from tests.system import documents
 from tests.system.documents import PAGES, ROOT, Terminal, commands, terminal
 
+from watcher.ledger.database import open_database
 from watcher.settings.not_yet import NOT_YET
 from watcher.settings.show import schema_text
 
@@ -28,6 +30,7 @@ BIN = Path(sys.executable).parent
 NOT_RUN = {
     "make test": "this is a part of it",
     "sudo ": "changes the machine",
+    "image-watcher database downgrade": "only for a daemon that is stopped; test_database runs it",
     "journalctl ": "needs a running systemd",
     "image-watcher status --watch": "never ends; the page is that of `status`",
 }
@@ -178,6 +181,20 @@ def test_what_is_not_there_yet_is_marked() -> None:
         for key, purpose in NOT_YET.items()
         if purpose not in page and key != "inboxes.*.outbox"
     ] == []
+
+
+def test_the_tables_and_their_migrations_say_the_same(tmp_path: Path) -> None:
+    """What `ledger/schema.py` has, databases of earlier versions get too."""
+    made = open_database(tmp_path / "new")
+    made.close()
+    brought_up = migrated(tmp_path / "old")
+    lines = missing_lines(brought_up)
+    assert not lines, (
+        "src/watcher/ledger/schema.py has what src/watcher/ledger/migrations/versions/tables_0002.py"
+        f" does not make. Add to its upgrade():\n{lines}\n(a NOT NULL column that is added needs"
+        " server_default= there), and the reverse to its downgrade(), first what was added last."
+    )
+    assert shape(brought_up) == shape(made.file), "as above: in tables_0002.py, what differs here"
 
 
 def test_no_file_names_a_package_index() -> None:

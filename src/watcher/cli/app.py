@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import orders
-from watcher.cli.common import Config, key_of, load_settings, open_ledger, start_logging
+from watcher.cli import database, orders
+from watcher.cli.common import AsJson, Config, key_of, load_settings, open_ledger, start_logging
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
 from watcher.ledger import Ledger
@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+app.add_typer(database.app)
 
 
 def main() -> None:

@@ -11,9 +11,8 @@ from typing import Annotated, TextIO
 
 import typer
 
-from watcher.core.errors import LedgerError
 from watcher.core.log import Log
-from watcher.ledger import Ledger
+from watcher.ledger import Ledger, upkeep
 from watcher.logs import configure, get_logger, register_secret
 from watcher.settings import Loaded, Settings, find_key, load
 
@@ -25,6 +24,8 @@ Config = Annotated[
         show_default=False,
     ),
 ]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def load_settings(config: Path | None) -> Loaded:
@@ -53,11 +54,7 @@ def key_of(settings: Settings) -> str:
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Ledger]:
     """The ledger, for reading beside a running daemon. Raises LedgerError where there is none yet."""
-    if not (settings.state_dir / "ledger.sqlite3").exists():
-        raise LedgerError(
-            f"There is no ledger in {settings.state_dir} yet.",
-            "Start the daemon first (image-watcher run), or name the right settings with --config.",
-        )
+    upkeep.database_file(settings.state_dir)
     ledger = Ledger(settings.state_dir)
     try:
         yield ledger

@@ -66,7 +66,9 @@ class Daemon:
         self._inputs = rooms.inputs_folder(settings.state_dir)
         self._inputs.mkdir(exist_ok=True, mode=0o700)
         self.space = Space(lambda: self.settings.disk, monotonic=time.monotonic)
-        self.ledger = Ledger(settings.state_dir)
+        self.ledger = Ledger(settings.state_dir, upgrade=True)
+        if done := self.ledger.upgraded:
+            log.info("ledger.upgraded", made_by=done.before.program, backup=str(done.backup))
         self.ledger.jobs.clear_unaccepted()
         clear_inputs(self._inputs, self._needs_inputs)
         clear_replies(replies, self.ledger.items.unsettled())

@@ -47,9 +47,10 @@ T = TypeVar("T")
 class Ledger:
     """Every table, by what it is about. Methods are whole transactions and may be called from any thread."""
 
-    def __init__(self, state_dir: Path) -> None:
-        """Raises LedgerError where the database cannot be used."""
-        database = open_database(state_dir)
+    def __init__(self, state_dir: Path, *, upgrade: bool = False) -> None:
+        """`upgrade`: see `open_database`. Raises LedgerError where the database cannot be used."""
+        database = open_database(state_dir, upgrade=upgrade)
+        self.upgraded = database.upgraded
         self.claims = Claims(database)
         self.jobs = Jobs(database)
         self.items = Items(database)

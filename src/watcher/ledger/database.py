@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watcher.core.errors import DiskError, LedgerError
-from watcher.ledger import schema
+from watcher.ledger.versions import Upgraded, make_fit
 
 _BUSY_WORDS = ("database is locked", "database is busy", "database table is locked")
 _DISK_WORDS = ("disk is full", "disk i/o error", "readonly database", "unable to open database")
@@ -34,6 +34,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.upgraded: Upgraded | None = None
         self._engine = create_engine(
             f"sqlite:///{file}", connect_args={"timeout": 30, "check_same_thread": False}
         )
@@ -99,34 +100,27 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(folder: Path) -> Database:
+def open_database(folder: Path, *, upgrade: bool = False) -> Database:
     """Open, or create, `ledger.sqlite3` in the state folder.
 
-    Raises LedgerError for a damaged database or one of a newer version: never starts empty over it.
+    `upgrade`: one of an older version is copied and brought up; only who holds the state folder may.
+    Raises LedgerError for a damaged database or one of another version: never starts empty over it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(folder / "ledger.sqlite3")
     try:
         with database.write() as tx:
-            schema.metadata.create_all(tx)
-            _check_version(tx, database.file)
+            database.upgraded = make_fit(tx, database.file, upgrade=upgrade)
     except DatabaseError as error:
+        database.close()
         raise LedgerError(
             f"The database {database.file} cannot be read: {error.orig}.",
             "Keep it aside and restore a copy; the drops that were not finished are still in the inboxes.",
         ) from None
+    except BaseException:
+        database.close()
+        raise
     return database
-
-
-def _check_version(tx: Connection, file: Path) -> None:
-    found = tx.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema"))
-    if found is None:
-        tx.execute(insert(schema.meta).values(key="schema", value=str(schema.SCHEMA_VERSION)))
-    elif int(found) != schema.SCHEMA_VERSION:
-        raise LedgerError(
-            f"The database {file} has version {found}; this program knows version {schema.SCHEMA_VERSION}.",
-            "Install the image-watcher that wrote it, or a newer one.",
-        )
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

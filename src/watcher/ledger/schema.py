@@ -1,4 +1,7 @@
-"""The tables. Times are seconds since the epoch; money is whole micro-dollars; NULL is unknown, never 0."""
+"""The tables. Times are seconds since the epoch; money is whole micro-dollars; NULL is unknown, never 0.
+
+What changes here changes in `migrations.versions` too: a test says which lines.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
 )
-
-SCHEMA_VERSION = 1
 
 metadata = MetaData()
 
@@ -184,4 +185,18 @@ companions = Table(
     Column("sha256", String, nullable=False),
     Index("companions_path", "path"),
     sqlite_with_rowid=False,
+)
+
+# What the clock drops. decided_until: no run up to then is to be dropped any more, it was or is missed
+# for good. run_at, path: the newest run and its drop. state: intended → dropped
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("rule", String, nullable=False),
+    Column("decided_until", Float, nullable=False),
+    Column("run_at", Float),
+    Column("path", LargeBinary),
+    Column("state", String, nullable=False, default="dropped"),
+    Column("problem", Text),
 )

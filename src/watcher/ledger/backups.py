@@ -1,0 +1,56 @@
+"""Copies of the database, made while others write: whole, as of one moment, and on disk when it returns."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from watcher.core.errors import DiskError, LedgerError
+
+_PAGES = 4096  # pages copied at once: others may write in between
+
+
+def copy_database(file: Path, into: Path) -> Path:
+    """A consistent copy of a database at `into`, which appears whole. Raises DiskError."""
+    part = into.with_name(f"{into.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target, pages=_PAGES)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, that stands for itself
+        _sync(part)
+        part.rename(into)
+        _sync(into.parent)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            part.unlink()
+        raise DiskError(
+            f"The database {file} cannot be copied to {into}: {error}.",
+            "Make room on that disk, or make it writable, then try again.",
+        ) from None
+    return into
+
+
+def check_database(file: Path) -> None:
+    """Read all of it. Raises LedgerError where it is damaged, or no database."""
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as view:
+            found = [str(line[0]) for line in view.execute("PRAGMA integrity_check(5)")]
+    except sqlite3.Error as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise LedgerError(
+            f"The database {file} is damaged: {'; '.join(found)}.",
+            "Restore a backup: image-watcher restore FILE. Drops that were not finished are still in the inboxes.",
+        )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
