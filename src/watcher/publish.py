@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
 _OVERVIEW = 10.0  # seconds between two overviews of one outbox, at least
 _OVERVIEW_JOBS = 200
 _NAME_BYTES = 240
+_FEW = 500  # rows that are read once and held while all files of a job are made of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +203,7 @@ class Publisher:
         return over
 
     def _write_results(self, outbox: Outbox, job: JobResult) -> None:
-        def rows() -> Iterator[RowResult]:
-            return self._ledger.views.rows(job.id)
-
-        url, put = self._public_url, outbox.write_text
+        rows, url, put = self._rows_of(job), self._public_url, outbox.write_text
         comma = ";" if job.delimiter == ";" else ","  # what spreadsheets split a .csv at
         outbox.prepare(job.folder)
         put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, public_url=url))
@@ -215,6 +214,14 @@ class Publisher:
             )
         put(job.folder, "index.html", gallery_html(job, rows, now=self._clock()))
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
+
+    def _rows_of(self, job: JobResult) -> Callable[[], Iterable[RowResult]]:
+        """Every row in row order, as often as it is asked; memory does not grow with their number."""
+        read = partial(self._ledger.views.rows, job.id)
+        if job.rows > _FEW:
+            return read
+        held = tuple(read())
+        return lambda: held
 
     @staticmethod
     def _write_failed(outbox: Outbox, job: JobResult, lines: Iterator[str]) -> None:

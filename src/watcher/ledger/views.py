@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, Integer, Row, func, select
+from sqlalchemy import BindParameter, Connection, Integer, Row, bindparam, func, select
 
 from watcher.core.jobs import (
     OPEN_STATES,
@@ -26,6 +26,40 @@ _jobs, _rows, _claims = schema.jobs, schema.rows, schema.claims
 _attempts, _pictures = schema.attempts, schema.pictures
 _PAGE_ROWS = 500  # rows read at once: memory does not grow with the job
 
+# Built once: each job is told of many times, and building a statement takes longer than running it.
+_THIS: BindParameter[object] = bindparam("job")
+_JOB = select(_jobs).where(_jobs.c.id == _THIS, _jobs.c.accepted_at.is_not(None))
+_INBOX = select(_jobs.c.inbox).where(_jobs.c.id == _THIS)
+_PATH = select(_jobs.c.path).where(_jobs.c.id == _THIS)
+_COUNTS = (
+    select(_rows.c.state, func.count(), func.sum(_rows.c.cost))
+    .where(_rows.c.job_id == _THIS)
+    .group_by(_rows.c.state)
+)
+_ASKED = select(
+    func.count(),
+    func.sum(_attempts.c.paid_maybe, type_=Integer),  # else the sum of booleans is one
+    func.sum((_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None), type_=Integer),
+).where(_attempts.c.job_id == _THIS)
+_MADE = select(func.count()).where(_pictures.c.job_id == _THIS)
+_PAGE = (
+    select(_rows)
+    .where(_rows.c.job_id == _THIS, _rows.c.number > bindparam("after"))
+    .order_by(_rows.c.number)
+    .limit(_PAGE_ROWS)
+)
+_SPAN: tuple[BindParameter[object], ...] = (bindparam("first"), bindparam("last"))
+_ITS_PICTURES = (
+    select(_pictures)
+    .where(_pictures.c.job_id == _THIS, _pictures.c.number.between(*_SPAN))
+    .order_by(_pictures.c.number, _pictures.c.index)
+)
+_ITS_ATTEMPTS = (
+    select(_attempts)
+    .where(_attempts.c.job_id == _THIS, _attempts.c.number.between(*_SPAN))
+    .order_by(_attempts.c.id)
+)
+
 
 class Views:
     """Reading only; safe beside a running daemon."""
@@ -34,9 +68,8 @@ class Views:
         self._database = database
 
     def job(self, job_id: str) -> JobResult | None:
-        query = select(_jobs).where(_jobs.c.id == job_id, _jobs.c.accepted_at.is_not(None))
         with self._database.read() as view:
-            line = view.execute(query).first()
+            line = view.execute(_JOB, {"job": job_id}).first()
             return None if line is None else _job(view, line)
 
     def jobs(self, *, states: Sequence[JobState] = (), most: int = 100) -> list[JobResult]:
@@ -77,18 +110,20 @@ class Views:
     def inbox(self, job_id: str) -> str:
         """The inbox that a job came from; "" where there is no such job."""
         with self._database.read() as view:
-            return view.scalar(select(_jobs.c.inbox).where(_jobs.c.id == job_id)) or ""
+            return view.scalar(_INBOX, {"job": job_id}) or ""
 
     def path(self, job_id: str) -> bytes:
         """Where its drop lay, relative to the inbox."""
         with self._database.read() as view:
-            return view.scalar(select(_jobs.c.path).where(_jobs.c.id == job_id)) or b""
+            return view.scalar(_PATH, {"job": job_id}) or b""
 
     def rows(self, job_id: str) -> Iterator[RowResult]:
         """Every row in row order, some hundred at a time."""
         after = 0
         while page := self._page(job_id, after):
             yield from page
+            if len(page) < _PAGE_ROWS:
+                return
             after = page[-1].number
 
     def open_models(self) -> list[tuple[str, Operation]]:
@@ -105,37 +140,22 @@ class Views:
             return sorted((model, Operation(operation)) for model, operation in view.execute(query))
 
     def _page(self, job_id: str, after: int) -> list[RowResult]:
-        query = (
-            select(_rows)
-            .where(_rows.c.job_id == job_id, _rows.c.number > after)
-            .order_by(_rows.c.number)
-            .limit(_PAGE_ROWS)
-        )
         with self._database.read() as view:
-            lines = view.execute(query).all()
+            lines = view.execute(_PAGE, {"job": job_id, "after": after}).all()
             if not lines:
                 return []
-            span = (lines[0].number, lines[-1].number)
-            pictures = _pictures_of(view, job_id, span)
-            attempts = _attempts_of(view, job_id, span)
+            these = {"job": job_id, "first": lines[0].number, "last": lines[-1].number}
+            pictures = _pictures_of(view, these)
+            attempts = _attempts_of(view, these)
         return [_row(line, pictures[line.number], attempts[line.number]) for line in lines]
 
 
 def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
-    counted = select(_rows.c.state, func.count(), func.sum(_rows.c.cost))
-    groups = view.execute(counted.where(_rows.c.job_id == line.id).group_by(_rows.c.state)).all()
+    this = {"job": line.id}
+    groups = view.execute(_COUNTS, this).all()
     costs = [cost for _, _, cost in groups if cost is not None]
-    mine = _attempts.c.job_id == line.id
-    asked = view.execute(
-        select(
-            func.count(),
-            func.sum(_attempts.c.paid_maybe, type_=Integer),  # else the sum of booleans is one
-            func.sum(
-                (_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None), type_=Integer
-            ),
-        ).where(mine)
-    ).one()
-    made = view.scalar(select(func.count()).where(_pictures.c.job_id == line.id))
+    asked = view.execute(_ASKED, this).one()
+    made = view.scalar(_MADE, this)
     return JobResult(
         id=line.id,
         inbox=line.inbox,
@@ -162,10 +182,9 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
     )
 
 
-def _pictures_of(view: Connection, job_id: str, span: tuple[int, int]) -> dict[int, list[Picture]]:
-    query = select(_pictures).where(_pictures.c.job_id == job_id, _pictures.c.number.between(*span))
+def _pictures_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[Picture]]:
     found: dict[int, list[Picture]] = defaultdict(list)
-    for line in view.execute(query.order_by(_pictures.c.number, _pictures.c.index)):
+    for line in view.execute(_ITS_PICTURES, these):
         found[line.number].append(
             Picture(
                 index=line._mapping["index"],  # noqa: SLF001 - "index" alone is a method of tuples
@@ -176,12 +195,9 @@ def _pictures_of(view: Connection, job_id: str, span: tuple[int, int]) -> dict[i
     return found
 
 
-def _attempts_of(
-    view: Connection, job_id: str, span: tuple[int, int]
-) -> dict[int, list[AttemptRecord]]:
-    query = select(_attempts).where(_attempts.c.job_id == job_id, _attempts.c.number.between(*span))
+def _attempts_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[AttemptRecord]]:
     found: dict[int, list[AttemptRecord]] = defaultdict(list)
-    for line in view.execute(query.order_by(_attempts.c.id)):
+    for line in view.execute(_ITS_ATTEMPTS, these):
         ended = line.ended_at
         found[line.number].append(
             AttemptRecord(
