@@ -155,7 +155,7 @@ def test_a_running_job_is_shown_and_stays_unpublished(one: Desk) -> None:
 def test_death_at_every_step_of_a_publication_is_made_good(base: Path) -> None:
     """Wherever the process dies, the next start publishes the job: every file whole, the drop archived once."""
     deaths = 0
-    for step, place in steps(base, 3, 37):
+    for step, place in steps(base, 3, 19):
         one = prepared(place)
         finish(one.ledger, RowState.DONE, RowState.FAILED)
         one.close()

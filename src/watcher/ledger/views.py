@@ -48,7 +48,7 @@ _PAGE = (
     .order_by(_rows.c.number)
     .limit(_PAGE_ROWS)
 )
-_SPAN: tuple[BindParameter[object], ...] = (bindparam("first"), bindparam("last"))
+_SPAN: tuple[BindParameter[object], BindParameter[object]] = (bindparam("first"), bindparam("last"))
 _ITS_PICTURES = (
     select(_pictures)
     .where(_pictures.c.job_id == _THIS, _pictures.c.number.between(*_SPAN))
