@@ -66,10 +66,12 @@ class Publisher:
         month: Callable[[], str],
         version: str,
         public_url: str,
-        paused: Callable[[], str],
+        paused: Callable[[str], str],
         log: Log,
     ) -> None:
-        """`inputs`: a folder for each job's pictures. `paused`: why nothing moves now, "" when it does. `clock`: seconds since the epoch."""
+        """`inputs`: a folder for each job's pictures. `paused`: why nothing of an
+        inbox moves now, "" when it does. `clock`: seconds since the epoch.
+        """
         self._ledger = ledger
         self._shelves = shelves
         self._inputs = inputs
@@ -187,7 +189,7 @@ class Publisher:
         if job is None:
             return True
         if job.state is JobState.RUNNING:
-            job = replace(job, paused=job.paused or self._paused())
+            job = replace(job, paused=job.paused or self._paused(job.inbox))
         if not job.problem:
             self._write_results(shelf.outbox, job)
         over = job.state is not JobState.RUNNING

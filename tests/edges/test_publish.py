@@ -45,7 +45,7 @@ class Office:
             month=lambda: MONTH,
             version="0.1.0",
             public_url="",
-            paused=lambda: paused,
+            paused=lambda _inbox: paused,
             log=self.log,
         )
 

@@ -147,7 +147,7 @@ def test_a_key_that_was_replaced_halts_nothing(lanes: Lanes) -> None:
     """What was halted under another key is forgotten, and named so that the ledger forgets it too."""
     lanes.halt(LANE, NO_MONEY, "provider")
     lanes.halt(LaneKey(account="api.example", model="m"), NO_MONEY, "model")
-    assert lanes.only(ACCOUNT) == ("api.example/m",)
+    assert lanes.only({ACCOUNT}) == ("api.example/m",)
     assert [lane.key for lane in lanes.halted] == [ACCOUNT]
 
 

@@ -138,7 +138,7 @@ def _elsewhere(path: object, ours: str) -> bool:
 
 async def _serve(folder: Path, settings: Settings) -> int:
     log: Log = Silence()  # type: ignore[assignment]
-    daemon = Daemon(settings, "", log=log)
+    daemon = Daemon(settings, {}, log=log)
     running = asyncio.create_task(daemon.run())
     deadline = time.monotonic() + _MOST_SECONDS
     quiet = 0

@@ -15,7 +15,15 @@ import typer
 
 from watcher import __version__
 from watcher.cli import database, orders
-from watcher.cli.common import AsJson, Config, key_of, load_settings, open_ledger, start_logging
+from watcher.cli.common import (
+    AsJson,
+    Config,
+    key_of,
+    keys_of,
+    load_settings,
+    open_ledger,
+    start_logging,
+)
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
 from watcher.ledger import Ledger
@@ -95,7 +103,7 @@ def check(
     loaded = load_settings(config)
     typer.echo(f"ok   settings: {loaded.file or 'defaults and environment'}")
     good = True
-    for finding in look(loaded.settings, key_of(loaded.settings), offline=offline):
+    for finding in look(loaded.settings, keys_of(loaded.settings), offline=offline):
         mark = {True: "ok  ", False: "NOT ", None: "?   "}[finding.ok]
         typer.echo(f"{mark} {finding.what}")
         good = good and finding.ok is not False
@@ -184,7 +192,7 @@ def process(
     )
     name, chosen = one.choose_inbox(settings, inbox)
     console = Console(stderr=True)
-    jobs = one.process_files(settings, key_of(settings), name, files, log=log, console=console)
+    jobs = one.process_files(settings, keys_of(settings), name, files, log=log, console=console)
     for job in jobs:
         if as_json:
             typer.echo(json.dumps(job_json(job, version=__version__)))

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from watcher.core.jobs import Refusal
 from watcher.daemon import account
 from watcher.daemon.rooms import inbox_folder
 from watcher.inbox import allow, closed_folders, require_room, who
-from watcher.settings import Disk, Inbox, Settings
+from watcher.settings import Api, Disk, Inbox, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,20 @@ class Finding:
     what: str
 
 
-def check(settings: Settings, key: str, *, offline: bool) -> Iterator[Finding]:
-    """Every finding in turn; the slow ones (the API) come last."""
+def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:
+    """Every finding in turn; the slow ones (the APIs) come last. `keys`: by inbox, "": the common one."""
     yield from _folder(settings.state_dir, "state_dir", settings.disk)
     for name, inbox in settings.inboxes.items():
         yield from _inbox(name, inbox, settings.disk)
-    yield _key(settings, key)
+    own = [name for name in settings.inboxes if settings.api_for(name) != settings.api]
+    apis = {name: settings.api_for(name) for name in own}
+    if len(own) < len(settings.inboxes):
+        apis = {"": settings.api, **apis}
+    for name, api in apis.items():
+        yield _key(settings, api, name, keys.get(name, ""))
     if not offline:
-        yield from asyncio.run(_api(settings, key))
+        for name, api in apis.items():
+            yield from asyncio.run(_api(settings, api, keys.get(name, "")))
 
 
 def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:
@@ -129,18 +135,18 @@ def _passable(folder: Path) -> bool:
     return os.access(folder, os.X_OK)
 
 
-def _key(settings: Settings, key: str) -> Finding:
+def _key(settings: Settings, api: Api, inbox: str, key: str) -> Finding:
+    whose = f"API key of {inbox}" if inbox else "API key"
     if key:
-        return Finding(ok=True, what="API key: there is one.")
-    if not account(settings, key).has_key:
-        return Finding(
-            ok=False, what="API key: none. Name its file in api.key_file, or set OPENAI_API_KEY."
-        )
-    return Finding(ok=True, what=f"API key: none, and {settings.api.profile} needs none.")
+        return Finding(ok=True, what=f"{whose}: there is one.")
+    if not account(settings, api, key).has_key:
+        place = f"inboxes.{inbox}.api.key_file" if inbox else "api.key_file, or set OPENAI_API_KEY"
+        return Finding(ok=False, what=f"{whose}: none. Name its file in {place}.")
+    return Finding(ok=True, what=f"{whose}: none, and {api.profile} needs none.")
 
 
-async def _api(settings: Settings, key: str) -> list[Finding]:
-    one = account(settings, key)
+async def _api(settings: Settings, api: Api, key: str) -> list[Finding]:
+    one = account(settings, api, key)
     try:
         listed = await one.api.models()
     finally:
@@ -149,15 +155,13 @@ async def _api(settings: Settings, key: str) -> list[Finding]:
         return [
             Finding(
                 ok=_sure(listed),
-                what=f"API {settings.api.base_url}: {listed.what} {listed.hint}".rstrip(),
+                what=f"API {api.base_url}: {listed.what} {listed.hint}".rstrip(),
             )
         ]
-    reached = Finding(
-        ok=True, what=f"API {settings.api.base_url}: reached, {len(listed)} models listed."
-    )
-    catalogue = Catalogue.shipped(settings.api.models)
+    reached = Finding(ok=True, what=f"API {api.base_url}: reached, {len(listed)} models listed.")
+    catalogue = Catalogue.shipped(api.models)
     names = {model.id for model in listed}
-    return [reached, *(_model(name, names, catalogue) for name in _models(settings))]
+    return [reached, *(_model(name, names, catalogue) for name in _models(api))]
 
 
 def _sure(refusal: Refusal) -> bool | None:
@@ -165,8 +169,8 @@ def _sure(refusal: Refusal) -> bool | None:
     return False if refusal.status in (0, 401, 402, 403) else None
 
 
-def _models(settings: Settings) -> list[str]:
-    return sorted({settings.api.model, settings.api.edit_model, settings.api.analyze_model})
+def _models(api: Api) -> list[str]:
+    return sorted({api.model, api.edit_model, api.analyze_model})
 
 
 def _model(name: str, listed: set[str], catalogue: Catalogue) -> Finding:

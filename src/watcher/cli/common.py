@@ -12,6 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from watcher.core.log import Log
+from watcher.daemon.rooms import COMMON
 from watcher.ledger import Ledger, upkeep
 from watcher.logs import configure, get_logger, register_secret
 from watcher.settings import Loaded, Settings, find_key, load
@@ -43,12 +44,17 @@ def start_logging(settings: Settings, stream: TextIO = sys.stderr) -> Log:
     return get_logger()
 
 
-def key_of(settings: Settings) -> str:
+def key_of(settings: Settings, inbox: str = COMMON) -> str:
     """The API's key, never to be shown; "" when there is none. Raises SettingsError."""
-    key = find_key(settings, os.environ)[0].get_secret_value()
+    key = find_key(settings, os.environ, inbox)[0].get_secret_value()
     if key:
         register_secret(key)
     return key
+
+
+def keys_of(settings: Settings) -> dict[str, str]:
+    """Those of all inboxes, and the common one. Raises SettingsError."""
+    return {name: key_of(settings, name) for name in (COMMON, *settings.inboxes)}
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def gather(settings: Settings, key: str, today: date, *, offline: bool) -> Model
 
 
 async def _listing(settings: Settings, key: str) -> tuple[ModelListing, ...] | Refusal:
-    one = account(settings, key)
+    one = account(settings, settings.api, key)
     try:
         return await one.api.models()
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -70,7 +70,13 @@ def _names(file: Path, inbox: Path) -> Iterator[Path]:
 
 
 def process_files(
-    settings: Settings, key: str, inbox: str, files: list[Path], *, log: Log, console: Console
+    settings: Settings,
+    keys: Mapping[str, str],
+    inbox: str,
+    files: list[Path],
+    *,
+    log: Log,
+    console: Console,
 ) -> list[JobResult]:
     """Drop files and wait until their jobs are over, with the running daemon or without one."""
     folder = settings.inboxes[inbox].path
@@ -83,14 +89,14 @@ def process_files(
             return _follow(ledger, inbox, dropped, started, console)
         finally:
             ledger.close()
-    return asyncio.run(_alone(settings, key, inbox, dropped, started, log, console))
+    return asyncio.run(_alone(settings, keys, inbox, dropped, started, log, console))
 
 
 async def _alone(
-    settings: Settings, key: str, inbox: str, dropped: list[Path], started: float, log: Log,
+    settings: Settings, keys: Mapping[str, str], inbox: str, dropped: list[Path], started: float, log: Log,
     console: Console,
 ) -> list[JobResult]:  # fmt: skip
-    daemon = Daemon(settings, key, log=log)
+    daemon = Daemon(settings, keys, log=log)
     running = asyncio.create_task(daemon.run(watch=False))
     serving = daemon.serving[inbox]
     await asyncio.to_thread(serving.look_until_settled, lambda: time.sleep(_LOOK))
@@ -130,7 +136,7 @@ def _follow(
                 break
             time.sleep(_LOOK)
     say(
-        f"{daemon.paused()} What is open stays queued; process the file again, or start the daemon."
+        f"{daemon.paused(inbox)} What is open stays queued; process the file again, or start the daemon."
     )
     return found
 

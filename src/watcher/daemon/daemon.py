@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ from watcher.ledger import Ledger
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
-from watcher.work import Inputs, Work
+from watcher.work import Account, Inputs, Work
 from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
@@ -48,8 +48,8 @@ GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest
 class Daemon:
     """`run` serves until `stop`. Built inside its event loop; belongs to it."""
 
-    def __init__(self, settings: Settings, key: str, *, log: Log) -> None:
-        """Raises LedgerError, DiskError or SettingsError where it cannot be built."""
+    def __init__(self, settings: Settings, keys: Mapping[str, str], *, log: Log) -> None:
+        """`keys`: the API's, by inbox ("": the common one). Raises LedgerError, DiskError or SettingsError where it cannot be built."""
         self.settings = settings
         self.log = log
         self.started_at = time.time()
@@ -81,9 +81,9 @@ class Daemon:
             clock=time.time,
             log=log,
             inboxes=tuple(self.serving),
-            closed_until=lambda: self.scheduler.lanes.closed_until(self.work.account.name),
+            closed_until=self._closed_until,
         )
-        self.work = self._make_work(key, replies)
+        self.work = self._make_work(keys, replies)
         self.scheduler = self._make_scheduler()
         self.work.sleep = self.scheduler.turns.pause  # a disk that refuses holds up no stop
         self.work.on_disk_refused = self.scheduler.disk_refused
@@ -122,11 +122,12 @@ class Daemon:
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
-    def reload(self, settings: Settings, key: str) -> None:
+    def reload(self, settings: Settings, keys: Mapping[str, str]) -> None:
         """Take over what can change while running; halted lanes are probed at once."""
-        account = rooms.account(settings, key)
-        old, self.settings = self.work.account, self._with_served_inboxes(settings)
-        self.work.account = account
+        settings = self._with_served_inboxes(settings)
+        accounts = rooms.accounts(settings, keys)
+        old, self.settings = self.work.accounts, settings
+        self.work.accounts = accounts
         self.work.patience = rooms.patience(settings.api)
         self.work.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
@@ -135,7 +136,7 @@ class Daemon:
         self.probe_now()
         self.models.look_again()
         # Calls that are in flight finish with the old account.
-        self._loop.call_later(GRACE, lambda: asyncio.ensure_future(old.api.aclose()))
+        self._loop.call_later(GRACE, lambda: asyncio.ensure_future(close_accounts(old)))
 
     def probe_now(self) -> None:
         self.scheduler.lanes.probe_now()
@@ -143,9 +144,9 @@ class Daemon:
             self.ledger.items.wake()
         self.engine.submit()
 
-    def paused(self) -> str:
-        """Why no calls are made now, in a sentence; "" when they are."""
-        halted = self.scheduler.lanes.halted
+    def paused(self, inbox: str) -> str:
+        """Why no calls are made now for an inbox, in a sentence; "" when they are."""
+        halted = self.scheduler.lanes.halted_for(self.work.account(inbox).name)
         return f"{halted[0].problem.what} {halted[0].problem.hint}".strip() if halted else ""
 
     def is_stuck(self) -> bool:
@@ -182,7 +183,7 @@ class Daemon:
 
     def _forget_other_accounts(self) -> None:
         """A key that was replaced is no reason to say that anything is paused."""
-        for key in self.scheduler.lanes.only(self.work.account.name):
+        for key in self.scheduler.lanes.only(_names(self.work.accounts)):
             self.ledger.lanes.reopen(key)
 
     async def _shut_down(self, working: asyncio.Task[None], publishing: asyncio.Task[None]) -> None:
@@ -200,7 +201,7 @@ class Daemon:
         # What is not out by then is published at the next start.
         with suppress(TimeoutError, DiskError):
             await asyncio.wait_for(self.publisher.flush(), _LAST_WORDS)
-        await self.work.account.api.aclose()
+        await close_accounts(self.work.accounts)
         for one in self.serving.values():
             one.close()
         self.ledger.close()
@@ -238,18 +239,22 @@ class Daemon:
             log=self.log,
         )
 
+    def _closed_until(self) -> float:
+        """Before then nothing can be asked for: every account is halted."""
+        return min(map(self.scheduler.lanes.closed_until, _names(self.work.accounts)))
+
     def _needs_inputs(self, job_id: str) -> bool:
         job = self.ledger.views.job(job_id)
         return job is not None and not job.is_settled
 
-    def _make_work(self, key: str, replies: Path) -> Work:
+    def _make_work(self, keys: Mapping[str, str], replies: Path) -> Work:
         try:
-            account = rooms.account(self.settings, key)
+            accounts = rooms.accounts(self.settings, keys)
         except ValueError as error:
             raise SettingsError(str(error)) from None
         return Work(
             ledger=self.ledger,
-            account=account,
+            accounts=accounts,
             places={name: one.place for name, one in self.serving.items()},
             catalogue=self.catalogue,
             patience=rooms.patience(self.settings.api),
@@ -305,7 +310,7 @@ class Daemon:
 
     def _make_model_look(self) -> ModelLook:
         async def listing() -> Sequence[ModelListing] | Refusal:
-            account = self.work.account
+            account = self.work.account(rooms.COMMON)
             return await account.api.models() if account.has_key else NO_KEY
 
         return ModelLook(
@@ -332,6 +337,16 @@ class Daemon:
     def _from_thread(self, act: Callable[..., object], *args: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: what happened is in the ledger
             self._loop.call_soon_threadsafe(act, *args)
+
+
+def _names(accounts: Mapping[str, Account]) -> frozenset[str]:
+    return frozenset(account.name for account in accounts.values())
+
+
+async def close_accounts(accounts: Mapping[str, Account]) -> None:
+    """Give their connections back."""
+    for account in {id(each): each for each in accounts.values()}.values():
+        await account.api.aclose()
 
 
 def new_id() -> str:

@@ -25,9 +25,27 @@ _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
 
 
-def account(settings: Settings, key: str) -> Account:
-    """The common account. Raises ValueError, in words, for an address or key that cannot be used."""
-    api = settings.api
+COMMON = ""  # the name, among the inboxes', of what those share that have nothing of their own
+
+
+def accounts(settings: Settings, keys: Mapping[str, str]) -> dict[str, Account]:
+    """By inbox, and the common one; inboxes that ask the same server with the same key share theirs.
+
+    `keys`: by inbox as well. Raises ValueError, in words, for an address or key that cannot be used.
+    """
+    made: dict[tuple[object, ...], Account] = {}
+    found: dict[str, Account] = {}
+    for name in (COMMON, *settings.inboxes):
+        api = settings.api_for(name) if name else settings.api
+        same = (api.profile, api.base_url, api.organization, keys.get(name, ""))
+        if same not in made:
+            made[same] = account(settings, api, keys.get(name, ""))
+        found[name] = made[same]
+    return found
+
+
+def account(settings: Settings, api: Api, key: str) -> Account:
+    """Raises ValueError, in words, for an address or key that cannot be used."""
     profile = load_profiles()[api.profile]
     endpoint = Endpoint(
         base_url=api.base_url,

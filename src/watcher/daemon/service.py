@@ -15,6 +15,7 @@ from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
 from watcher.daemon.memory import give_back_large_blocks
+from watcher.daemon.rooms import COMMON
 from watcher.settings import Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
@@ -41,11 +42,11 @@ class Service:
         self._notify = sdnotify.SystemdNotifier()
         self._stops = 0
         self._changed = _stamp(loaded.file)
-        self._key = self._first_key()
+        self._keys: Mapping[str, str] = self._first_keys()
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second one ends at once, and calls in flight count as unknown."""
-        daemon = Daemon(self._loaded.settings, self._key, log=self._log)
+        daemon = Daemon(self._loaded.settings, self._keys, log=self._log)
         self._listen(daemon)
         ticking = asyncio.create_task(self._tick(daemon))
         self._notify.notify("READY=1")
@@ -53,7 +54,7 @@ class Service:
 
     async def run_once(self) -> bool:
         """Take what lies in the inboxes, work until nothing more can be done; True: all jobs are over."""
-        daemon = Daemon(self._loaded.settings, self._key, log=self._log)
+        daemon = Daemon(self._loaded.settings, self._keys, log=self._log)
         self._listen(daemon)
         ticking = asyncio.create_task(self._tick(daemon))
         once = asyncio.create_task(self._take_all(daemon))
@@ -112,9 +113,9 @@ class Service:
     async def _look_around(self, daemon: Daemon) -> None:
         if _stamp(self._loaded.file) != self._changed:
             self._reload(daemon)
-        elif (key := self._key_now()) != self._key:
-            self._key = key
-            if self._take_over(daemon, self._loaded, key):
+        elif (keys := self._keys_now()) != self._keys:
+            self._keys = keys
+            if self._take_over(daemon, self._loaded, keys):
                 self._log.info("key.changed")
         await daemon.look_for_orders()
         await asyncio.to_thread(daemon.tell)
@@ -123,45 +124,50 @@ class Service:
         self._changed = _stamp(self._loaded.file)
         try:
             fresh = load(self._loaded.file, self._environ, Path.cwd())
-            key = self._find_key(fresh)
+            keys = self._find_keys(fresh)
         except SettingsError as error:
             self._log.warning("settings.refused", what=error.what, what_to_do=error.hint or _KEPT)
             return
         found = changes(self._loaded.settings, fresh.settings)
         for name in found.restart_needed:
             self._log.warning("settings.kept", key=name, what_to_do="Restart to put it into force.")
-        if self._take_over(daemon, fresh, key):
+        if self._take_over(daemon, fresh, keys):
             self._log.info("settings.reloaded", changed=list(found.reloadable))
 
-    def _take_over(self, daemon: Daemon, loaded: Loaded, key: str) -> bool:
+    def _take_over(self, daemon: Daemon, loaded: Loaded, keys: Mapping[str, str]) -> bool:
         try:
-            daemon.reload(loaded.settings, key)
+            daemon.reload(loaded.settings, keys)
         except ValueError as error:  # an address or a key that cannot be sent
             self._log.warning("settings.refused", what=str(error), what_to_do=_KEPT)
             return False
-        self._loaded, self._key = loaded, key
+        self._loaded, self._keys = loaded, keys
         return True
 
-    def _first_key(self) -> str:
+    def _first_keys(self) -> dict[str, str]:
         """A key that cannot be read yet is one that is missing: drops are taken, and wait for it."""
-        try:
-            return self._find_key(self._loaded)
-        except SettingsError as error:
-            self._log.warning("key.refused", what=error.what, what_to_do=error.hint)
-            return ""
+        keys = {}
+        for name in (COMMON, *self._loaded.settings.inboxes):
+            try:
+                keys[name] = self._find_key(self._loaded, name)
+            except SettingsError as error:
+                self._log.warning("key.refused", what=error.what, what_to_do=error.hint)
+        return keys
 
-    def _find_key(self, loaded: Loaded) -> str:
-        key = find_key(loaded.settings, self._environ)[0].get_secret_value()
+    def _find_keys(self, loaded: Loaded) -> dict[str, str]:
+        return {name: self._find_key(loaded, name) for name in (COMMON, *loaded.settings.inboxes)}
+
+    def _find_key(self, loaded: Loaded, inbox: str) -> str:
+        key = find_key(loaded.settings, self._environ, inbox)[0].get_secret_value()
         if key:
             self._on_key(key)
         return key
 
-    def _key_now(self) -> str:
-        """The key as it is now; one that cannot be read for a moment is the one we have."""
+    def _keys_now(self) -> Mapping[str, str]:
+        """The keys as they are now; where one cannot be read for a moment, those we have."""
         try:
-            return self._find_key(self._loaded)
+            return self._find_keys(self._loaded)
         except SettingsError:
-            return self._key
+            return self._keys
 
 
 _KEPT = "The settings in force are kept; correct the file and reload again."

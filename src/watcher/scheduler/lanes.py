@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from watcher.core.jobs import LaneKey, Problem
@@ -60,6 +60,11 @@ class Lanes:
     @property
     def halted(self) -> tuple[HaltedLane, ...]:
         return tuple(self._halted.values())
+
+    def halted_for(self, account: str) -> tuple[HaltedLane, ...]:
+        """The account as a whole first, then its models."""
+        mine = (lane for key, lane in self._halted.items() if key.partition("/")[0] == account)
+        return tuple(sorted(mine, key=lambda lane: "/" in lane.key))
 
     def is_halted(self, key: str) -> bool:
         return key in self._halted
@@ -139,9 +144,9 @@ class Lanes:
             key: replace(lane, probe_at=now, probes=0) for key, lane in self._halted.items()
         }
 
-    def only(self, account: str) -> tuple[str, ...]:
+    def only(self, accounts: Collection[str]) -> tuple[str, ...]:
         """Forget what is halted of other accounts: their keys are in use no more. Returns the lanes."""
-        others = tuple(key for key in self._halted if key.partition("/")[0] != account)
+        others = tuple(key for key in self._halted if key.partition("/")[0] not in accounts)
         for key in others:
             del self._halted[key]
         return others

@@ -37,7 +37,7 @@ class Keeping:
     """What is paid for is kept: a picture that cannot be written is written again until it can."""
 
     places: Mapping[str, Place]
-    account: Callable[[], Account]
+    account: Callable[[str], Account]
     on_disk: OnDisk
     clock: Callable[[], float]
     log: Log
@@ -90,7 +90,7 @@ class Keeping:
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
-        return await self.on_disk(lambda: self.account().api.fetch(url, into))
+        return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
 
     async def _save(self, asked: Asked, index: int, content: bytes) -> Picture | Refusal:
         place, item = self.places[asked.item.inbox], asked.item

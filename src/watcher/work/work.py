@@ -75,7 +75,7 @@ class Work:
     """One item at a time: `ask`, then `settle`. Many of these run together."""
 
     ledger: Ledger
-    account: Account
+    accounts: Mapping[str, Account]
     places: Mapping[str, Place]
     catalogue: Catalogue
     patience: Patience
@@ -95,14 +95,18 @@ class Work:
     def __post_init__(self) -> None:
         self._keeping = Keeping(
             places=self.places,
-            account=lambda: self.account,
+            account=self.account,
             on_disk=self._on_disk,
             clock=self.clock,
             log=self.log,
         )
 
+    def account(self, inbox: str) -> Account:
+        """Who asks for the rows of an inbox."""
+        return self.accounts[inbox]
+
     def lane(self, item: OpenItem) -> LaneKey:
-        return LaneKey(account=self.account.name, model=item.item.model)
+        return LaneKey(account=self.account(item.inbox).name, model=item.item.model)
 
     def found_reply(self, item: OpenItem) -> Asked | None:
         """The reply to an attempt of an earlier process, paid for and on disk."""
@@ -116,7 +120,7 @@ class Work:
 
         `on_end` is called once a good answer is in, before the disk is waited for.
         """
-        if not self.account.has_key:
+        if not self.account(item.inbox).has_key:
             return self._unsent(item, lane, NO_KEY)
         if (full := await self._no_room(item)) is not None:
             return self._unsent(item, lane, full)
@@ -199,19 +203,20 @@ class Work:
         if not item.item.images:
             return Loaded()
         disk = self.places[item.inbox].disk
-        return await self._on_disk(lambda: self.inputs.load(item, self.account, disk))
+        return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
     async def _send(
         self, item: OpenItem, n: int, pictures: Loaded, reply: Path, on_end: Callable[[], object]
     ) -> Refusal | None:
-        profile = self.account.profile
+        account = self.account(item.inbox)
+        profile = account.profile
         profile = replace(profile, drops=profile.drops | frozenset(item.dropped))
         call = call_for(
             item.item, profile, n=n,
             images=pictures.images, mask=pictures.mask, markup=pictures.markup,
         )  # fmt: skip
         try:
-            return await self.account.api.send(call, reply, on_end=on_end)
+            return await account.api.send(call, reply, on_end=on_end)
         except DiskError as error:
             return reply_lost(error)
 
@@ -365,9 +370,9 @@ class Work:
                 self._roomy.clear()
                 self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
                 if self.on_disk_refused is not None:
-                    lane = LaneKey(account=self.account.name, model="")
                     problem = Problem(code="disk_full", what=error.what, hint=error.hint)
-                    await self.on_disk_refused(lane, problem)
+                    for name in {account.name for account in self.accounts.values()}:
+                        await self.on_disk_refused(LaneKey(account=name, model=""), problem)
                 await self.sleep(_DISK_WAIT)
 
     def _say(self, event: str, asked: Asked, problem: Problem, **more: object) -> None:
