@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import database, orders
+from watcher.cli import backup, database, orders
 from watcher.cli.common import (
     AsJson,
     Config,
@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 
 app.add_typer(database.app)
+app.command()(backup.backup)
+app.command()(backup.restore)
 
 
 def main() -> None:

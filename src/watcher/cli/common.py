@@ -13,6 +13,7 @@ import typer
 
 from watcher.core.log import Log
 from watcher.daemon.rooms import COMMON
+from watcher.daemon.state import StateLock
 from watcher.ledger import Ledger, upkeep
 from watcher.logs import configure, get_logger, register_secret
 from watcher.settings import Loaded, Settings, find_key, load
@@ -58,10 +59,21 @@ def keys_of(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def open_ledger(settings: Settings) -> Iterator[Ledger]:
+def held(settings: Settings) -> Iterator[Path]:
+    """The state folder, while no daemon works with it. Raises StateBusy."""
+    lock = StateLock(settings.state_dir)
+    lock.acquire()
+    try:
+        yield settings.state_dir
+    finally:
+        lock.release()
+
+
+@contextmanager
+def open_ledger(settings: Settings, *, upgrade: bool = False) -> Iterator[Ledger]:
     """The ledger, for reading beside a running daemon. Raises LedgerError where there is none yet."""
     upkeep.database_file(settings.state_dir)
-    ledger = Ledger(settings.state_dir)
+    ledger = Ledger(settings.state_dir, upgrade=upgrade)
     try:
         yield ledger
     finally:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from watcher import __version__
-from watcher.cli.common import AsJson, Config, load_settings
-from watcher.daemon import StateLock
+from watcher.cli.common import AsJson, Config, held, load_settings
 from watcher.ledger import upkeep
 
 app = typer.Typer(
@@ -50,7 +46,7 @@ def upgrade(config: Config = None) -> None:
 
     Exit codes: 0 done, or nothing to do; 74 it cannot be; 75 a daemon works with the state folder.
     """
-    with _held(config) as state_dir:
+    with held(load_settings(config).settings) as state_dir:
         done = upkeep.upgrade(state_dir)
     if done is None:
         typer.echo("The database is up to date.")
@@ -71,23 +67,10 @@ def downgrade(
 
     Exit codes: 0 done, or nothing to do; 74 it cannot be; 75 a daemon works with the state folder.
     """
-    with _held(config) as state_dir:
+    with held(load_settings(config).settings) as state_dir:
         done = upkeep.downgrade(state_dir, version)
     if done is None:
         typer.echo(f"The tables are those of {version} already.")
         return
     typer.echo(f"The tables are those of {version} now. What was before: {done.backup}")
     typer.echo(f"Install image-watcher {version} before you start the daemon again.")
-
-
-@contextmanager
-def _held(config: Path | None) -> Iterator[Path]:
-    """The state folder, while no daemon works with it. Raises StateBusy."""
-    state_dir = load_settings(config).settings.state_dir
-    upkeep.database_file(state_dir)
-    lock = StateLock(state_dir)
-    lock.acquire()
-    try:
-        yield state_dir
-    finally:
-        lock.release()

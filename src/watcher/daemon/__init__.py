@@ -4,7 +4,7 @@ from watcher.daemon.daemon import Daemon
 from watcher.daemon.models import uses_of
 from watcher.daemon.rooms import account
 from watcher.daemon.service import Service
-from watcher.daemon.state import StateBusy, StateLock, is_running, read_about
+from watcher.daemon.state import StateBusy, is_running, read_about
 
 __all__ = [
     "Daemon",

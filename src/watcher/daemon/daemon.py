@@ -19,6 +19,7 @@ from watcher.core.log import Log
 from watcher.core.naming import job_id
 from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
+from watcher.daemon.backup import finish_restore
 from watcher.daemon.models import ModelLook
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
@@ -60,6 +61,7 @@ class Daemon:
         replies, blobs = rooms.state_folders(settings.state_dir)
         self._lock = StateLock(settings.state_dir)
         self._lock.acquire()
+        finish_restore(settings.state_dir)
         replies.mkdir(exist_ok=True, mode=0o700)
         blobs.mkdir(exist_ok=True, mode=0o700)
         clear_snapshots(blobs)

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
 from watcher.core.errors import DiskError, LedgerError
 
+_WAIT = 30.0  # seconds that a writer is waited for
 _PAGES = 4096  # pages copied at once: others may write in between
 
 
-def copy_database(file: Path, into: Path) -> Path:
-    """A consistent copy of a database at `into`, which appears whole. Raises DiskError."""
+def copy_database(file: Path, into: Path, *, meanwhile: Callable[[], None] | None = None) -> Path:
+    """A consistent copy of a database at `into`, which appears whole. Raises DiskError.
+
+    `meanwhile` is called at the very moment that the copy shows, with all who write held off.
+    """
     part = into.with_name(f"{into.name}.part")
     try:
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+            if meanwhile is not None:
+                _at_one_moment(file, source, meanwhile)
             source.backup(target, pages=_PAGES)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, that stands for itself
         _sync(part)
@@ -32,6 +39,17 @@ def copy_database(file: Path, into: Path) -> Path:
             "Make room on that disk, or make it writable, then try again.",
         ) from None
     return into
+
+
+def _at_one_moment(file: Path, source: sqlite3.Connection, act: Callable[[], None]) -> None:
+    """Begin to read with `source`, and `act`, while nobody can write; what is read stays as it is then."""
+    source.isolation_level = None
+    with closing(sqlite3.connect(file, timeout=_WAIT, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        act()
+        writer.execute("ROLLBACK")
 
 
 def check_database(file: Path) -> None:

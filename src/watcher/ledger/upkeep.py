@@ -7,9 +7,17 @@ from pathlib import Path
 from watcher.core.errors import LedgerError
 from watcher.ledger.backups import check_database, copy_database
 from watcher.ledger.database import Database, open_database
-from watcher.ledger.versions import Tables, Upgraded, make_older, tables_of
+from watcher.ledger.versions import Tables, Upgraded, make_older, must_be_known, tables_of
 
-__all__ = ["check_database", "copy_database", "database_file", "downgrade", "tables", "upgrade"]
+__all__ = [
+    "check_database",
+    "copy_database",
+    "database_file",
+    "downgrade",
+    "expect_known",
+    "tables",
+    "upgrade",
+]
 
 
 def database_file(state_dir: Path) -> Path:
@@ -36,6 +44,11 @@ def tables(state_dir: Path) -> Tables:
             f"The database in {state_dir} is empty.", "Start the daemon: it fills it."
         )
     return found
+
+
+def expect_known(state_dir: Path) -> None:
+    """Raises LedgerError where a newer version made it."""
+    must_be_known(tables(state_dir), database_file(state_dir))
 
 
 def upgrade(state_dir: Path) -> Upgraded | None:

@@ -69,7 +69,7 @@ def make_fit(
         return None
     if found.current:
         return None
-    _expect_known(found, file)
+    must_be_known(found, file)
     if not upgrade:
         raise LedgerError(
             f"The database {file} was made by image-watcher {found.program}; this is {__version__}.",
@@ -94,7 +94,7 @@ def make_older(
     if revision is None or found is None:
         known = ", ".join(migrations.FIRST_PROGRAM.values())
         raise LedgerError(f"There are no tables of version {to}.", f"Name one of: {known}.")
-    _expect_known(found, file)
+    must_be_known(found, file)
     if found.revision <= revision:
         return None
     backup = copy_database(file, backup_name(file, found, clock()))
@@ -137,7 +137,8 @@ def _sign(tx: Connection, revision: str, program: str) -> None:
         tx.execute(text("DROP TABLE alembic_version"))
 
 
-def _expect_known(found: Tables, file: Path) -> None:
+def must_be_known(found: Tables, file: Path) -> None:
+    """Raises LedgerError, naming the version that made it."""
     if not found.known:
         raise LedgerError(
             f"The database {file} was made by image-watcher {found.program}, which is newer than this one ({__version__}).",
