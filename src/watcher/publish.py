@@ -29,7 +29,16 @@ from watcher.core.report import (
     status_note,
 )
 from watcher.core.results import JobResult, RowResult
-from watcher.inbox import InboxFolder, archive, bring_along, find_claimed, sweep_notes, write_note
+from watcher.inbox import (
+    InboxFolder,
+    archive,
+    bring_along,
+    find_archived,
+    find_claimed,
+    sweep_notes,
+    write_note,
+    write_reason,
+)
 from watcher.ledger import Ledger
 from watcher.outbox import Outbox
 
@@ -40,7 +49,6 @@ _BROKEN = 300.0  # seconds until one is tried again that met a fault of our own
 _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
 _OVERVIEW = 10.0  # seconds between two overviews of one outbox, at least
 _OVERVIEW_JOBS = 200
-_NAME_BYTES = 240
 _FEW = 500  # rows that are read once and held while all files of a job are made of them
 
 
@@ -237,15 +245,16 @@ class Publisher:
         """The original goes to its archive; one that cannot be read takes the reason along."""
         claimed = find_claimed(shelf.folder, job.id)
         if claimed is not None:
-            shelf_name: Literal["done", "failed"]
-            shelf_name = "failed" if job.state is JobState.FAILED else "done"
-            path = archive(claimed, where=shelf_name, month=self._month(), job=job.id)
-            bring_along(shelf.folder, path, self._ledger.companions.to_archive(job.id))
             if job.problem:
                 reason = refused_note(job.name, job.problem.what, job.problem.hint)
-                Outbox(shelf.folder.path / path.parent).write_text(
-                    "", f"{_cut(claimed.name)}.error.txt", [reason]
-                )
+                write_reason(claimed, reason)
+            where: Literal["done", "failed"] = "done"
+            if job.state is JobState.FAILED:
+                where = "failed"
+            archive(claimed, where=where, month=self._month(), job=job.id)
+        companions = self._ledger.companions.to_archive(job.id)
+        if companions and (archived := find_archived(shelf.folder, job.id)):
+            bring_along(shelf.folder, archived, companions)
         self._ledger.claims.archived(job.id)
 
     async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
@@ -287,8 +296,3 @@ class Publisher:
                 except (DiskError, InboxError) as error:
                     self._log.warning("notes.kept", what=error.what, what_to_do=error.hint)
             await asyncio.sleep(_SWEEP)
-
-
-def _cut(name: str) -> str:
-    """Short enough that an ending may be added to it."""
-    return name.encode()[:_NAME_BYTES].decode(errors="ignore")

@@ -7,15 +7,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.edges.inbox_room import Room
+from tests.edges.inbox_room import PLAIN, Room
 
 from watcher.inbox.archive import archive
-from watcher.inbox.claims import Claimed, claim, claimed_ids, find_claimed, unclaim
+from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find_claimed, unclaim
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import snapshot
+from watcher.inbox.values import InboxFolder
 
 CONTENT = "prompt\na cat\n"
 SHA256 = hashlib.sha256(CONTENT.encode()).hexdigest()
@@ -72,6 +74,7 @@ def restart(room: Room, blobs: Path) -> None:
     for claim_id, _path in claimed_ids(room.folder):
         claimed = find_claimed(room.folder, claim_id)
         assert claimed is not None
+        fetch_marker(claimed)
         finish(claimed, blobs)
     take(room, blobs, "c9")
 
@@ -83,12 +86,12 @@ def copies(room: Room) -> int:
     return len(found)
 
 
-def rooms(base: Path) -> Iterator[tuple[int, Room, Path]]:
+def rooms(base: Path, folder: InboxFolder = PLAIN) -> Iterator[tuple[int, Room, Path]]:
     """One inbox with one drop for each step."""
     for step in range(1, 500):
         place = base / str(step)
         (place / "blobs").mkdir(parents=True)
-        room = Room(place)
+        room = Room(place, folder)
         room.drop("client/a.csv", CONTENT)
         yield step, room, place / "blobs"
 
@@ -124,6 +127,25 @@ def test_death_while_recovering(base: Path) -> None:
             break
         deaths += 1
     assert deaths > 20
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_death_with_a_done_marker(base: Path, back: bool) -> None:  # noqa: FBT001
+    """A drop's own marker goes where its drop goes, wherever the process dies: on the way in, or on the way back."""
+    deaths = 0
+    for step, room, blobs in rooms(base, replace(PLAIN, require_done_marker="{name}.done")):
+        room.drop("client/a.csv.done", "")
+        drop = room.seen("client/a.csv", CONTENT)
+        claimed = claim(room.folder, drop, "c1") if back else None
+        work = (lambda: unclaim(claimed)) if claimed else (lambda: claim(room.folder, drop, "c1"))  # noqa: B023
+        died = dies_at(step, work)
+        restart(room, blobs)
+        job = "done/2026-11/j1/client"
+        assert room.files() == {f"{job}/a.csv", f"{job}/a.csv.done"}
+        if not died:
+            break
+        deaths += 1
+    assert deaths > 5
 
 
 def test_death_while_putting_back(base: Path) -> None:

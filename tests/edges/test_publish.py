@@ -19,7 +19,7 @@ from tests.edges.intake_room import MONTH, Desk, desk, dies_at, steps
 from tests.edges.ledger_room import NOW, Notes, settlement
 
 from watcher.core.jobs import LaneKey, RowState
-from watcher.ledger import Ledger
+from watcher.ledger import Companion, Ledger
 from watcher.outbox import Outbox
 from watcher.publish import Publisher, Shelf
 
@@ -158,20 +158,11 @@ def test_death_at_every_step_of_a_publication_is_made_good(base: Path) -> None:
     for step, place in steps(base, 3, 19):
         one = prepared(place)
         finish(one.ledger, RowState.DONE, RowState.FAILED)
+        one.room.drop("cat.png", "a picture")
+        one.ledger.companions.add("id0-1", [Companion(number=1, path=b"cat.png", sha256="x")])
         one.close()
 
-        def publish(one: Desk = one) -> None:
-            again = Desk(base=one.base, room=one.room, starts=1)
-            office = Office.__new__(Office)
-
-            async def write() -> None:
-                office.__init__(again)  # type: ignore[misc]
-                shelf = office.publisher._shelves["products"]
-                office.publisher._write(shelf, "id0-1")
-
-            asyncio.run(write())
-
-        died = dies_at(step, publish)
+        died = dies_at(step, lambda: publish_once(one))  # noqa: B023
         fresh = one.restart()
 
         async def make_good(fresh: Desk = fresh) -> None:
@@ -183,7 +174,9 @@ def test_death_at_every_step_of_a_publication_is_made_good(base: Path) -> None:
         try:
             run(make_good())
             assert len(list((place / "inbox").rglob("a.csv"))) == 1
-            assert len(list((place / "inbox" / "done").rglob("a.csv"))) == 1
+            archived = place / "inbox" / "done" / MONTH / "id0-1"
+            assert files_of(archived) == {"a.csv", "cat.png"}
+            assert not (place / "inbox" / "cat.png").exists()
             assert list(fresh.ledger.claims.open()) == []
         finally:
             fresh.close()
@@ -192,6 +185,45 @@ def test_death_at_every_step_of_a_publication_is_made_good(base: Path) -> None:
         deaths += 1
         shutil.rmtree(place)
     assert deaths > 5
+
+
+def publish_once(one: Desk) -> None:
+    """In a process of its own: all that is written of the first job."""
+
+    async def write() -> None:
+        office = Office(Desk(base=one.base, room=one.room, starts=1))
+        office.publisher._write(office.publisher._shelves["products"], "id0-1")
+
+    asyncio.run(write())
+
+
+def test_death_at_every_step_of_a_refusal_keeps_its_reason(base: Path) -> None:
+    """A drop that cannot be read lies in its archive with the reason beside it, wherever the process dies."""
+    deaths = 0
+    for step, place in steps(base, 1, 3):
+        one = desk(place)
+        one.room.drop("bad.json", "[1, 2}")
+        one.look()
+        one.close()
+        died = dies_at(step, lambda: publish_once(one))  # noqa: B023
+        fresh = one.restart()
+
+        async def make_good(fresh: Desk = fresh) -> None:
+            office = Office(fresh)
+            await office.publish(office.is_published)
+
+        try:
+            run(make_good())
+        finally:
+            fresh.close()
+        archived = place / "inbox" / "failed" / MONTH / "id0-1"
+        assert files_of(archived) == {"bad.json", "bad.json.error.txt"}
+        assert "refused: bad.json" in (archived / "bad.json.error.txt").read_text()
+        if not died:
+            break
+        deaths += 1
+        shutil.rmtree(place)
+    assert deaths > 10
 
 
 def test_an_outbox_that_is_away_loses_nothing(one: Desk) -> None:

@@ -37,16 +37,26 @@ DROPS = {
     "bad.json": "[1, 2",
     "torn.json": '{"rows": [{"prompt": "a tree"}',
 }
-DIED, FINE, LATE = 9, 0, 3
+REFUSED = ("bad.json", "torn.json")
+DIED, FINE, LATE, BROKEN = 9, 0, 3, 4
+_SAID = {LATE: "was late", BROKEN: "met a fault"}
+_ACCOUNT = "account.txt"
 _MOST_SECONDS = 60.0
 _LOOKS = 4
 
 
-class Silence:
-    """A log that nobody reads."""
+class Remembered:
+    """A log that is read only where a life ends badly."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
+        def note(*said: object, **values: object) -> None:
+            fault = traceback.format_exc() if name == "exception" else ""
+            self.lines.append(f"{name} {said} {values} {fault}")
+
+        return note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +100,19 @@ def settings_of(folder: Path) -> Settings:
 
 
 def live(folder: Path, settings: Settings, *, dies_at: int = 0) -> int:
-    """One life of the daemon, from its start until all is taken in; its exit code, and how many steps it made."""
+    """One life of the daemon, from its start until all is taken in; the process to wait for (`ended`)."""
     child = os.fork()
     if child == 0:
         _die_at(dies_at, folder)
-        code = LATE
+        code, log = BROKEN, Remembered()
         try:
-            code = asyncio.run(_serve(folder, settings))
+            code = asyncio.run(_serve(folder, settings, log))
+            account = "; ".join(_untaken(folder)) if code == LATE else ""
         except BaseException:  # noqa: BLE001 - the border of the process
-            traceback.print_exc()
+            account = traceback.format_exc()
         finally:
+            if code != FINE:
+                (folder / _ACCOUNT).write_text("\n".join([account, *log.lines]))
             os._exit(code)
     return child
 
@@ -136,8 +149,8 @@ def _elsewhere(path: object, ours: str) -> bool:
     return isinstance(path, str) and path.startswith("/") and not path.startswith(ours)
 
 
-async def _serve(folder: Path, settings: Settings) -> int:
-    log: Log = Silence()  # type: ignore[assignment]
+async def _serve(folder: Path, settings: Settings, remembered: Remembered) -> int:
+    log: Log = remembered  # type: ignore[assignment]
     daemon = Daemon(settings, {}, log=log)
     running = asyncio.create_task(daemon.run())
     deadline = time.monotonic() + _MOST_SECONDS
@@ -148,24 +161,24 @@ async def _serve(folder: Path, settings: Settings) -> int:
         if time.monotonic() > deadline:
             return LATE
         await asyncio.sleep(0.03)
-        quiet = quiet + 1 if _all_taken(folder) else 0
+        quiet = 0 if _untaken(folder) else quiet + 1
     daemon.stop()
     await running
     return FINE
 
 
-def _all_taken(folder: Path) -> bool:
-    """Nothing lies in the inbox any more, and nothing that need not lies among the claims."""
-    lying = {
-        file.name
+def _untaken(folder: Path) -> list[str]:
+    """What lies in the inbox still, and what need not lie among the claims; nothing in the end."""
+    lying = [
+        f"{file} lies there"
         for file in files(folder)
         if file.parts[0] not in {".image-watcher", "done", "failed"}
-    }
-    open_claims = ask(folder, "select count(*) from claims where state = 'intended'")
-    refused = ask(folder, "select count(*) from claims join jobs on jobs.id = job_id"
-                          " where claims.state = 'accepted' and jobs.state = 'failed'")  # fmt: skip
-    repeats = ask(folder, "select count(*) from claims where state = 'accepted' and id != job_id")
-    return not lying and [*open_claims, *refused, *repeats] == [(0,)] * 3
+    ]
+    claims = ask(folder, "select claims.id, claims.path, claims.state, job_id, jobs.state"
+                         " from claims left join jobs on jobs.id = job_id"
+                         " where claims.state = 'intended' or (claims.state = 'accepted'"
+                         " and (jobs.state = 'failed' or claims.id != job_id))")  # fmt: skip
+    return [*lying, *(f"claim {claim}" for claim in claims)]
 
 
 def files(folder: Path) -> list[Path]:
@@ -202,6 +215,9 @@ def faults(folder: Path, plan: Plan) -> list[str]:
     texts = Counter((folder / "inbox" / file).read_text() for file in files(folder))
     if texts != Counter(DROPS.values()):
         found.append(f"drops lying about: {texts}")
+    reasons = sorted(file.name for file in (folder / "inbox" / "failed").rglob("*.error.txt"))
+    if reasons != [f"{name}.error.txt" for name in REFUSED]:
+        found.append(f"reasons: {reasons}")
     jobs = Counter(
         path for (path,) in ask(folder, "select path from jobs where accepted_at is not null")
     )
@@ -229,16 +245,25 @@ def run(folder: Path, plan: Plan) -> tuple[int, list[str]]:
     """A house through all its lives; how many of them died, and what was broken."""
     make_house(folder)
     settings = settings_of(folder)
-    deaths = 0
-    lives = plan.steps or (0,)
-    for number, step in enumerate(lives):
-        deaths += ended(live(folder, settings, dies_at=step), plan.kill_after) == DIED
+    deaths, broken = 0, []
+    for number, step in enumerate(plan.steps or (0,)):
+        code = ended(live(folder, settings, dies_at=step), plan.kill_after)
+        deaths += code == DIED
+        broken += _ill_end(folder, number, code) if code != DIED else []
         if number in plan.lost:
             shutil.rmtree(folder / "state", ignore_errors=True)
-    code = ended(live(folder, settings))
-    if code != FINE:
-        return deaths, [f"the last life ended with {code}"]
-    return deaths, faults(folder, plan)
+    last = ended(live(folder, settings))
+    broken += _ill_end(folder, -1, last)
+    return deaths, broken or faults(folder, plan)
+
+
+def _ill_end(folder: Path, life: int, code: int) -> list[str]:
+    """A life that neither died as planned nor took everything in, with its own account of why."""
+    if code == FINE:
+        return []
+    account = folder / _ACCOUNT
+    said = account.read_text() if account.exists() else ""
+    return [f"life {life} {_SAID.get(code, f'ended with {code}')}: {said}"]
 
 
 def count_steps(folder: Path) -> int:

@@ -1,10 +1,10 @@
 """The folders people drop into: an edge, and the only place that knows watchdog."""
 
-from watcher.inbox.archive import archive, bring_along
-from watcher.inbox.claims import Claimed, claim, claimed_ids, find_claimed, unclaim
+from watcher.inbox.archive import archive, bring_along, find_archived
+from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find_claimed, unclaim
 from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
 from watcher.inbox.marker import InboxLock, closed_folders, prepare
-from watcher.inbox.notes import remove_note, sweep_notes, write_note
+from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
 from watcher.inbox.patrol import Patrol
 from watcher.inbox.pictures import (
     FoundPicture,
@@ -51,6 +51,8 @@ __all__ = [
     "claimed_ids",
     "closed_folders",
     "discard",
+    "fetch_marker",
+    "find_archived",
     "find_claimed",
     "free_bytes",
     "keep_picture",
@@ -65,4 +67,5 @@ __all__ = [
     "unclaim",
     "who",
     "write_note",
+    "write_reason",
 ]

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from watcher.inbox import beneath
+from watcher.inbox import beneath, done_marker
 from watcher.inbox.claims import Claimed, checked, claims_of, split, there
-from watcher.inbox.values import InboxFolder
+from watcher.inbox.values import ARCHIVES, InboxFolder
 from watcher.inbox.words import in_words
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -38,27 +38,51 @@ def archive(claimed: Claimed, *, where: Literal["done", "failed"], month: str, j
     return Path(os.fsdecode(beneath.join(shelf, found) + b"/" + claimed.path))
 
 
+def find_archived(folder: InboxFolder, job: str) -> Path | None:
+    """Where a job's drop was archived, relative to the inbox; None where it was not, or is gone."""
+    with in_words(folder.path), beneath.root_of(folder.path) as root:
+        for where in ARCHIVES:
+            for month in _months(root, where.encode()):
+                place = where.encode() + b"/" + month + b"/" + checked(job)
+                with (
+                    suppress(FileNotFoundError, NotADirectoryError),
+                    beneath.folder_at(root, place),
+                ):
+                    return Path(os.fsdecode(place))
+    return None
+
+
 def bring_along(
     folder: InboxFolder, archived: Path, companions: Iterable[bytes]
 ) -> tuple[bytes, ...]:
     """Move the pictures that a drop named beside it into its archive; returns those that were moved.
 
-    `archived`: what `archive` returned; `companions`: paths relative to the inbox. One that is gone,
-    not a plain file or not movable stays where it is: the drop itself is safe already.
+    `archived`: what `archive` or `find_archived` returned; `companions`: paths relative to the inbox.
+    One that is gone, not a plain file or not movable stays where it is: the drop itself is safe already.
     """
     job = b"/".join(os.fsencode(archived).split(b"/")[:3])
     with in_words(folder.path), beneath.root_of(folder.path) as root:
-        return tuple(path for path in companions if _brought(root, path, job))
+        return tuple(path for path in companions if _brought(folder, root, path, job))
 
 
-def _brought(root: int, path: bytes, job: bytes) -> bool:
+def _brought(folder: InboxFolder, root: int, path: bytes, job: bytes) -> bool:
     where, name = split(path)
     with suppress(OSError, ValueError), beneath.folder_at(root, where) as source:
         os.close(beneath.open_plain(source, name))
         with beneath.folder_at(root, beneath.join(job, where), make=True) as target:
-            beneath.rename_beside(source, name, target, name)
+            new = beneath.rename_beside(source, name, target, name)
+            done_marker.move(folder, name, source, new, target)
             return True
     return False
+
+
+def _months(root: int, where: bytes) -> list[bytes]:
+    """The newest first."""
+    with suppress(FileNotFoundError, NotADirectoryError), beneath.folder_at(root, where) as shelf:
+        with os.scandir(shelf) as entries:
+            months = [entry.name for entry in entries if _MONTH.fullmatch(entry.name)]
+        return [os.fsencode(month) for month in sorted(months, reverse=True)]
+    return []
 
 
 def _show(claims: int, name: bytes, shelf: os.stat_result) -> None:

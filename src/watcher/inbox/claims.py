@@ -16,11 +16,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.inbox import beneath
+from watcher.inbox import beneath, done_marker
 from watcher.inbox.marker import require
 from watcher.inbox.values import (
     CLAIMED,
     OURS,
+    REASON_SUFFIX,
     Drop,
     DropGone,
     DropStuck,
@@ -33,6 +34,7 @@ from watcher.inbox.words import allow, in_words, who
 
 _CLAIMS = f"{OURS}/{CLAIMED}".encode()
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LONGEST = 255  # bytes of a name
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -74,7 +76,7 @@ def claim(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
                 _move(folder, drop, (source, name), (target, name))
             finally:
                 _remove_if_empty(claims, claim_id, where)
-            _take_marker_along(folder, source, name, target)
+            done_marker.move(folder, name, source, name, target)
             beneath.sync(target)
             beneath.sync(source)
             found = os.lstat(name, dir_fd=target)
@@ -91,8 +93,7 @@ def unclaim(claimed: Claimed) -> bytes:
         with beneath.folder_at(claims, checked(claimed.claim_id) + b"/" + where) as source:
             back, target = _way_back(root, where)
             try:
-                found = beneath.rename_beside(source, name, target, name)
-                _put_marker_back(claimed.folder, source, name, target)
+                found = _put_back(claimed.folder, name, source, target)
                 beneath.sync(target)
                 beneath.sync(source)
             finally:
@@ -130,6 +131,23 @@ def find_claimed(folder: InboxFolder, claim_id: str) -> Claimed | None:
     return Claimed(folder=folder, claim_id=claim_id, path=path, signature=signature)
 
 
+def fetch_marker(claimed: Claimed) -> None:
+    """Take the done-marker of a claimed drop along, which a death between the two renames left behind.
+
+    For recovery. One that belongs to a new drop of the same name stays.
+    """
+    where, name = split(claimed.path)
+    with (
+        claims_of(claimed.folder) as (root, claims),
+        there(claimed),
+        beneath.folder_at(claims, checked(claimed.claim_id) + b"/" + where) as target,
+        suppress(FileNotFoundError, NotADirectoryError),  # of the folder it came from
+        beneath.folder_at(root, where) as source,
+    ):
+        if not beneath.exists(source, name):
+            done_marker.move(claimed.folder, name, source, name, target)
+
+
 @contextmanager
 def opened(claimed: Claimed) -> Iterator[int]:
     """The claimed drop, open for reading. Raises DropGone when it is not there, or no plain file."""
@@ -144,6 +162,17 @@ def opened(claimed: Claimed) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _put_back(folder: InboxFolder, name: bytes, source: int, target: int) -> bytes:
+    """Its marker goes first: a drop without it would wait for ever, if we died in between."""
+    is_free = not beneath.exists(target, name)
+    if is_free:
+        done_marker.move(folder, name, source, name, target)
+    found = beneath.rename_beside(source, name, target, name)
+    if found != name:  # the marker of that name would be the newcomer's
+        done_marker.move(folder, name, target if is_free else source, found, target)
+    return found
 
 
 def _new_claim(claims: int, claim_id: str) -> None:
@@ -193,30 +222,8 @@ def _move(
         raise
 
 
-def _take_marker_along(folder: InboxFolder, source: int, name: bytes, target: int) -> None:
-    if marker := marker_name(folder, name):
-        with suppress(
-            OSError
-        ):  # one folder's marker for all its drops stays; a lost one is no loss
-            os.rename(marker, marker, src_dir_fd=source, dst_dir_fd=target)
-
-
-def _put_marker_back(folder: InboxFolder, source: int, name: bytes, target: int) -> None:
-    if marker := marker_name(folder, name):
-        with suppress(OSError):
-            beneath.rename_new(source, marker, target, marker)
-
-
-def marker_name(folder: InboxFolder, name: bytes) -> bytes:
-    """The done-marker that belongs to this one drop; b"" when none is asked for, or one serves a whole folder."""
-    wanted = folder.require_done_marker
-    if not wanted or "{name}" not in wanted:
-        return b""
-    return os.fsencode(wanted).replace(b"{name}", name)
-
-
 def _drop_in(folder: InboxFolder, claims: int, claim_id: str) -> bytes | None:
-    """The path of the one plain file in a claim that is not a done-marker, or None."""
+    """The path of the one plain file in a claim that is no done-marker and no reason, or None."""
     if not _SAFE.fullmatch(claim_id):
         return None
     with (
@@ -225,9 +232,10 @@ def _drop_in(folder: InboxFolder, claims: int, claim_id: str) -> bytes | None:
     ):
         for listing in beneath.walk(holder, lambda _path, _name: True):
             names = sorted(_plain_files(listing))
-            markers = {marker_name(folder, name) for name in names}
+            beside = {done_marker.name_for(folder, name) for name in names}
+            beside |= {reason_name(name) for name in names}
             for name in names:
-                if name not in markers:
+                if name not in beside and not done_marker.is_left_over(folder, name):
                     return beneath.join(listing.path, name)
     return None
 
@@ -283,6 +291,12 @@ def there(drop: Drop | Claimed) -> Iterator[None]:
 
 def _gone(drop: Drop | Claimed) -> DropGone:
     return DropGone(f"{drop.name} is gone, or is another file now.", "Nothing to do.")
+
+
+def reason_name(name: bytes) -> bytes:
+    """What the text is called that says, beside a drop in its archive, why it was refused."""
+    ending = REASON_SUFFIX.encode()
+    return beneath.cut(name, _LONGEST - len(ending)) + ending
 
 
 def split(path: bytes) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from threading import get_ident
 
 from watcher.inbox import beneath
+from watcher.inbox.claims import Claimed, checked, claims_of, reason_name, split, there
 from watcher.inbox.values import ARCHIVES, NOTE_SUFFIX, OURS, InboxFolder
 from watcher.inbox.words import in_words
 
@@ -37,12 +38,27 @@ def write_note(folder: InboxFolder, drop: bytes, text: str) -> bool:
                 beneath.folder_at(root, where) as beside,
                 beneath.folder_at(root, OURS.encode()) as ours,
             ):
-                _write(beside, ours, name, text, drop)
+                _write(beside, ours, name, text, drop, like=os.fstat(beside))
         except OSError as error:
             if error.errno not in _NOWHERE:
                 raise
             return False
     return True
+
+
+def write_reason(claimed: Claimed, text: str) -> None:
+    """Put why a claimed drop was refused beside it, to go with it into the archive: `<name>.error.txt`.
+
+    Before the archive, so that no crash parts the two. Raises InboxError, DiskError or DropGone.
+    """
+    where, name = split(claimed.path)
+    with (
+        claims_of(claimed.folder) as (root, claims),
+        there(claimed),
+        beneath.folder_at(root, OURS.encode()) as ours,
+        beneath.folder_at(claims, checked(claimed.claim_id) + b"/" + where) as beside,
+    ):
+        _write(beside, ours, reason_name(name), text, claimed.path, like=os.fstat(root))
 
 
 def remove_note(folder: InboxFolder, drop: bytes) -> None:
@@ -87,12 +103,15 @@ def _place(drop: bytes) -> tuple[bytes, bytes]:
     return where, name + _SUFFIX
 
 
-def _write(beside: int, ours: int, name: bytes, text: str, drop: bytes) -> None:
+def _write(
+    beside: int, ours: int, name: bytes, text: str, drop: bytes, *, like: os.stat_result
+) -> None:
+    """`like`: the folder whose mode and group the file follows."""
     new = b"%s%s-%d" % (_TEMP, hashlib.sha256(drop).hexdigest()[:16].encode(), get_ident())
     fd = os.open(new, _NEW, 0o600, dir_fd=ours)
     with os.fdopen(fd, "wb") as file:
         file.write(text.encode("utf-8", "backslashreplace"))
-        beneath.follow_mode(fd, os.fstat(beside), folder=False)
+        beneath.follow_mode(fd, like, folder=False)
     try:
         os.rename(new, name, src_dir_fd=ours, dst_dir_fd=beside)
     except OSError:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 
 from watcher.core.errors import DiskError, InboxError
-from watcher.inbox import beneath, mounts
+from watcher.inbox import beneath, done_marker, mounts
 from watcher.inbox.ignore import ignorer
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
@@ -52,7 +52,6 @@ class Scanner:
         self.folder = folder
         self._clock = clock
         self._ignored = ignorer(folder.ignore)
-        self._marker = (folder.require_done_marker or "").partition("{name}")
         self._hints: deque[bytes] = deque()
         self._drops: dict[bytes, Seen] = {}
         self._strangers: dict[bytes, Seen] = {}
@@ -143,11 +142,11 @@ class Scanner:
         """Note one name; True when it need not be looked at again."""
         if seen := self._drops.get(path):
             self._see(path, seen, entry, found.now)
-        elif self._is_marker(entry.name):
+        elif done_marker.is_one(self.folder, entry.name):
             found.markers.add(path)
         elif self._ignored(entry.name) or (b"/" not in path and entry.name in {OURS, *ARCHIVES}):
             return True
-        elif _extension(entry.name) in self.folder.extensions:
+        elif done_marker.extension(entry.name) in self.folder.extensions:
             seen = self._drops[path] = Seen(first=found.now, since=found.now, turn=self._turn)
             self._see(path, seen, entry, found.now)
         elif not entry.is_dir(follow_symlinks=False):
@@ -282,21 +281,7 @@ class Scanner:
     def _changing(seen: Seen, now: float) -> str:
         return "changing" if now - seen.first >= _CHANGING else ""
 
-    def _is_marker(self, name: str) -> bool:
-        before, placeholder, after = self._marker
-        if not placeholder:
-            return bool(before) and name == before
-        return len(name) > len(before + after) and name.startswith(before) and name.endswith(after)
-
     def _has_marker(self, path: bytes, markers: set[bytes]) -> bool:
-        before, placeholder, after = self._marker
-        if not before and not placeholder:
-            return True
         where, _, name = path.rpartition(b"/")
-        marker = os.fsencode(before) + (name + os.fsencode(after) if placeholder else b"")
-        return beneath.join(where, marker) in markers
-
-
-def _extension(name: str) -> str:
-    stem, dot, extension = name.rpartition(".")
-    return f".{extension.lower()}" if stem and dot else ""
+        marker = done_marker.awaited(self.folder, name)
+        return not marker or beneath.join(where, marker) in markers

@@ -21,6 +21,7 @@ AGAIN = "again"
 URGENT = "urgent"
 ARCHIVES = ("done", "failed")
 NOTE_SUFFIX = ".STATUS.txt"
+REASON_SUFFIX = ".error.txt"  # beside a drop in its archive: why it was refused
 
 
 class DropGone(WatcherError):  # noqa: N818 - the state of a drop, in the glossary's word

@@ -35,13 +35,15 @@ from watcher.inbox import (
     claim,
     claimed_ids,
     discard,
+    fetch_marker,
+    find_archived,
     find_claimed,
     sha256_in,
     snapshot,
     unclaim,
     write_note,
 )
-from watcher.intake.drops import Awaited, Inside, Lacking, opened_drop
+from watcher.intake.drops import Awaited, Inside, Lacking, Torn, opened_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Estimate, new_rows
@@ -98,7 +100,7 @@ class Intake:
     month: Callable[[], str]
     log: Log
     on_job: Callable[[str], None]
-    _torn: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
+    _torn: Torn = field(default_factory=Torn)
     _lacking: Lacking = field(default_factory=Lacking)
     _equal: EqualDrops = field(default_factory=EqualDrops)
 
@@ -108,7 +110,7 @@ class Intake:
         Raises DropGone, DropBusy, InboxError or DiskError; the drop is then where it was, or, where
         the inbox is away, claimed and taken up by `recover`.
         """
-        if (wait := self._torn_for(drop)) > 0:
+        if (wait := self._torn.wait(drop, self._torn_grace, self.monotonic())) > 0:
             return wait
         if (wait := self._lacking.wait(drop, lambda: self.rules().grace, self.monotonic())) > 0:
             return wait
@@ -153,9 +155,8 @@ class Intake:
         elif found.state == "intended":
             self._take_found(found.id)
         elif found.job_id != found.id:
-            self._archive(
-                found.id
-            )  # the repeat of a job; a job's own original is archived at its end
+            # The repeat of a job; a job's own original is archived at its end.
+            self._archive(found.id, self._repeated(found.job_id))
 
     def _adopt(self, claim_id: str, path: bytes) -> None:
         if self.ledger.claims.find(claim_id) is not None:
@@ -168,6 +169,7 @@ class Intake:
     def _take_found(self, claim_id: str) -> None:
         claimed = find_claimed(self.folder, claim_id)
         if claimed is not None:
+            fetch_marker(claimed)
             try:
                 self._take_claimed(claimed, None)
             except (DropBusy, DropGone):
@@ -223,7 +225,7 @@ class Intake:
             self._refuse(claimed, taken, _our_fault(job.name))
             return None
         incoming.accept(acceptance, claim_id=claimed.claim_id, now=self.clock())
-        self._torn.pop(claimed.path, None)
+        self._torn.forget(claimed)
         self.log.info("job.accepted", inbox=job.inbox, job=job.id, file=job.name)
         self.on_job(job.id)
         return None
@@ -310,11 +312,18 @@ class Intake:
         self.log.info("drop.repeated", inbox=self.folder.name, file=claimed.name, job=earlier.id,
                       rows_again=again)  # fmt: skip
         self.ledger.claims.conclude(claimed.claim_id, job_id=earlier.id)
-        companions = []
-        if earlier.state is not JobState.RUNNING:
-            companions = self.ledger.companions.to_archive(earlier.id, also_failed=True)
-        self._archive(claimed.claim_id, companions)
+        over = earlier.state is not JobState.RUNNING
+        self._archive(claimed.claim_id, self._companions(earlier.id) if over else ())
         self.on_job(earlier.id)
+
+    def _repeated(self, job_id: str | None) -> Sequence[bytes]:
+        """The pictures that the repeat of a job takes along now; those of one that runs stay for it."""
+        job = self.ledger.views.job(job_id) if job_id else None
+        over = job is not None and job.state is not JobState.RUNNING
+        return self._companions(job.id) if job and over else ()
+
+    def _companions(self, job_id: str) -> Sequence[bytes]:
+        return self.ledger.companions.to_archive(job_id, also_failed=True)
 
     def _refuse(self, claimed: Claimed, taken: Snapshot | None, error: DropError) -> None:
         """It cannot be read as a whole: a job without rows, so that everybody is told of it."""
@@ -331,26 +340,18 @@ class Intake:
     def _wait_or_refuse(
         self, claimed: Claimed, taken: Snapshot, drop: Drop | None, error: TornDrop
     ) -> float | None:
-        signature = claimed.signature[:4]
-        seen, since = self._torn.get(claimed.path, (None, 0.0))
-        if seen != signature:
-            since = self.monotonic()
-            self._torn[claimed.path] = (signature, since)
-        left = since + _TORN_GRACE * self.folder.settle - self.monotonic()
-        if drop is None or left <= 0:
-            self._torn.pop(claimed.path, None)
+        left = self._torn.left(claimed, self._torn_grace, self.monotonic())
+        if drop is None or not left:
+            self._torn.forget(claimed)
             self._refuse(claimed, taken, error)
             return None
         self._put_back(claimed)
         write_note(self.folder, claimed.path, waiting_note(claimed.name, error.what))
         return left
 
-    def _torn_for(self, drop: Drop) -> float:
-        """How long a drop that ended in the middle is still given, if it has not changed since."""
-        seen, since = self._torn.get(drop.path, (None, 0.0))
-        if seen != drop.signature[:4]:
-            return 0.0
-        return since + _TORN_GRACE * self.folder.settle - self.monotonic()
+    @property
+    def _torn_grace(self) -> float:
+        return _TORN_GRACE * self.folder.settle
 
     def _give_back(self, claim_id: str) -> None:
         """A disk refused: the drop lies where people see it until there is room, unless it is a job already."""
@@ -365,8 +366,9 @@ class Intake:
     def _archive(self, claim_id: str, companions: Sequence[bytes] = ()) -> None:
         claimed = find_claimed(self.folder, claim_id)
         if claimed is not None:
-            path = archive(claimed, where="done", month=self.month(), job=claim_id)
-            bring_along(self.folder, path, companions)
+            archive(claimed, where="done", month=self.month(), job=claim_id)
+        if companions and (archived := find_archived(self.folder, claim_id)):
+            bring_along(self.folder, archived, companions)
         self.ledger.claims.archived(claim_id)
 
 
