@@ -14,6 +14,7 @@ import pytest
 from watcher.inbox.ears import Heard
 from watcher.inbox.marker import prepare
 from watcher.inbox.scan import Scanner
+from watcher.inbox.snapshot import Snapshot
 from watcher.inbox.values import Drop, Identity, InboxFolder, Sighting
 
 PLAIN = InboxFolder(
@@ -130,3 +131,9 @@ def open_to_all(room: Room) -> None:
     """Let a user that owns nothing into an inbox that root prepared."""
     for path in (room.path, *room.path.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)
+
+
+def bytes_of(copy: Snapshot) -> bytes:
+    """All bytes of a snapshot, wherever it holds them."""
+    with copy.open() as stream:
+        return stream.read()

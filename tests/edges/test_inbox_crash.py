@@ -19,7 +19,7 @@ from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import snapshot
 from watcher.inbox.values import InboxFolder
 
-CONTENT = "prompt\na cat\n"
+CONTENT = "prompt\n" + "a cat\n" * 15_000  # too large to be copied into memory
 SHA256 = hashlib.sha256(CONTENT.encode()).hexdigest()
 STEPS = frozenset(
     {"open", "os.mkdir", "os.rename", "os.rmdir", "os.remove", "os.chmod", "os.scandir"}

@@ -15,7 +15,7 @@ from typing import TextIO
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.edges.inbox_room import Room
+from tests.edges.inbox_room import Room, bytes_of
 
 from watcher.inbox.archive import archive
 from watcher.inbox.claims import claim, claimed_ids, find_claimed, unclaim
@@ -163,7 +163,7 @@ class Inbox(RuleBasedStateMachine):
         claimed = claim(self.room.folder, drop, claim_id)
         assert find_claimed(self.room.folder, claim_id) == claimed
         try:
-            text = snapshot(claimed, self.base).path.read_text()
+            text = bytes_of(snapshot(claimed, self.base)).decode()
         except DropBusy:
             unclaim(claimed)
             return

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.edges.inbox_room import Room
+from tests.edges.inbox_room import Room, bytes_of
 
 from watcher.core.errors import DiskError, DropError
 from watcher.inbox.claims import claim, unclaim
@@ -23,6 +23,8 @@ from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.snapshot import snapshot
 from watcher.inbox.values import DropBusy, DropGone
 from watcher.inbox.words import worded
+
+LARGE = "a row of many\n" * 10_000
 
 
 @pytest.fixture
@@ -44,12 +46,12 @@ def test_a_snapshot_is_named_by_its_content(room: Room, blobs: Path) -> None:
     copy = snapshot(claimed, blobs)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     assert (copy.path, copy.sha256, copy.size) == (blobs / sha256, sha256, len(content))
-    assert copy.path.read_text() == content
+    assert bytes_of(copy) == content.encode()
     assert claimed.file.read_text() == content
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.binary(max_size=5000))
+@given(st.builds(bytes.__mul__, st.binary(max_size=5000), st.sampled_from((1, 50, 500))))
 def test_a_snapshot_always_has_the_bytes(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
@@ -59,22 +61,22 @@ def test_a_snapshot_always_has_the_bytes(
     room.look()
     [drop] = room.look(60).ready
     copy = snapshot(claim(room.folder, drop, "c1"), room.base)
-    assert copy.path.read_bytes() == content
+    assert bytes_of(copy) == content
 
 
 def test_the_same_content_is_kept_once(room: Room, blobs: Path) -> None:
     """Two drops of the same bytes have one blob, and no half copy is left."""
-    one = snapshot(claim(room.folder, room.seen("a.csv"), "c1"), blobs)
-    two = snapshot(claim(room.folder, room.seen("b.csv"), "c2"), blobs)
+    one = snapshot(claim(room.folder, room.seen("a.csv", LARGE), "c1"), blobs)
+    two = snapshot(claim(room.folder, room.seen("b.csv", LARGE), "c2"), blobs)
     assert one == two
     assert list(blobs.iterdir()) == [one.path]
 
 
 def test_a_half_copy_is_written_anew(room: Room, blobs: Path) -> None:
     """What a crash left of a copy is not trusted."""
-    (blobs / "c1.part").write_bytes(b"x" * 10_000)
-    copy = snapshot(claim(room.folder, room.seen("a.csv", "short"), "c1"), blobs)
-    assert copy.path.read_text() == "short"
+    (blobs / "c1.part").write_bytes(b"x" * 200_000)
+    copy = snapshot(claim(room.folder, room.seen("a.csv", LARGE), "c1"), blobs)
+    assert bytes_of(copy) == LARGE.encode()
     assert list(blobs.iterdir()) == [copy.path]
 
 

@@ -1,4 +1,7 @@
-"""A claimed drop, copied while it is hashed into a blob of that name: what is read later can no longer change."""
+"""A claimed drop, copied while it is hashed: what is read later can no longer change.
+
+A small one is copied into memory, any other into a blob that its hash names.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from watcher.core.errors import DiskError, DropError
 from watcher.inbox.claims import Claimed, opened
@@ -16,35 +21,42 @@ from watcher.inbox.values import DropBusy, signature_of
 from watcher.inbox.words import in_words, worded
 
 _CHUNK = 1 << 20
+_SMALL = 1 << 16  # bytes; making and removing a file takes longer than reading so few
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`path` ends in the SHA-256 (hex) of all bytes; `size` in bytes. Whole.
+    """`sha256` (hex) of all bytes, `size` in bytes. `path` ends in the hash; None: `content` holds the bytes.
 
     Not synced: it is read at once, and after a crash taken anew from the claim.
     """
 
-    path: Path
     sha256: str
     size: int
+    content: bytes = b""
+    path: Path | None = None
+
+    def open(self) -> BinaryIO:
+        """For reading, seekable; the caller closes it."""
+        return BytesIO(self.content) if self.path is None else self.path.open("rb")
 
 
 def snapshot(claimed: Claimed, into_folder: Path) -> Snapshot:
-    """Copy a claimed drop to `<into_folder>/<sha256>`, which is left as it is where it exists.
+    """Copy a claimed drop: a large one to `<into_folder>/<sha256>`, which is left as it is where it exists.
 
-    Raises DropBusy when somebody writes, or wrote, to it: `unclaim` it and wait. DropError when it
-    is larger than the inbox takes. InboxError when it cannot be read, DiskError when the copy
-    cannot be written.
+    `into_folder` is made where it is needed. Raises DropBusy when somebody writes, or wrote, to the
+    drop: `unclaim` it and wait. DropError when it is larger than the inbox takes. InboxError when it
+    cannot be read, DiskError when the copy cannot be written.
     """
-    part = into_folder / f"{claimed.claim_id}.part"
     with in_words(claimed.folder.path), opened(claimed) as source:
-        _refuse_large(claimed, os.fstat(source).st_size)
+        size = os.fstat(source).st_size
+        _refuse_large(claimed, size)
         _expect_quiet(claimed, source)
-        sha256, size = _copy(claimed, source, part)
+        take = _in_memory if size <= _SMALL else _on_disk
+        taken = take(claimed, source, into_folder)
         _expect_quiet(claimed, source)
-    return _keep(part, into_folder / sha256, size)
+    return taken
 
 
 def discard(folder: Path) -> None:
@@ -55,29 +67,41 @@ def discard(folder: Path) -> None:
         folder.rmdir()
 
 
-def _copy(claimed: Claimed, source: int, part: Path) -> tuple[str, int]:
+def _in_memory(claimed: Claimed, source: int, _into_folder: Path) -> Snapshot:
+    content = b"".join(_chunks(claimed, source))
+    return Snapshot(sha256=hashlib.sha256(content).hexdigest(), size=len(content), content=content)
+
+
+def _on_disk(claimed: Claimed, source: int, into_folder: Path) -> Snapshot:
+    part = into_folder / f"{claimed.claim_id}.part"
     digest, size = hashlib.sha256(), 0
-    with on_disk(part), os.fdopen(os.open(part, _NEW, 0o600), "wb") as copy:
-        while chunk := _read(claimed, source):
-            digest.update(chunk)
-            size += len(chunk)
-            _refuse_large(claimed, size)  # it may grow while it is read
-            copy.write(chunk)
-    return digest.hexdigest(), size
+    with on_disk(part):
+        into_folder.mkdir(exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(part, _NEW, 0o600), "wb") as copy:
+            for chunk in _chunks(claimed, source):
+                digest.update(chunk)
+                size += len(chunk)
+                copy.write(chunk)
+        blob = into_folder / digest.hexdigest()
+        if blob.exists():
+            part.unlink()
+        else:
+            part.rename(blob)
+    return Snapshot(sha256=blob.name, size=size, path=blob)
+
+
+def _chunks(claimed: Claimed, source: int) -> Iterator[bytes]:
+    """All bytes, some at a time; a file may grow while it is read."""
+    size = 0
+    while chunk := _read(claimed, source):
+        size += len(chunk)
+        _refuse_large(claimed, size)
+        yield chunk
 
 
 def _read(claimed: Claimed, source: int) -> bytes:
     with in_words(claimed.folder.path):
         return os.read(source, _CHUNK)
-
-
-def _keep(part: Path, blob: Path, size: int) -> Snapshot:
-    with on_disk(part):
-        if blob.exists():
-            part.unlink()
-        else:
-            part.rename(blob)
-    return Snapshot(path=blob, sha256=blob.name, size=size)
 
 
 def _expect_quiet(claimed: Claimed, source: int) -> None:

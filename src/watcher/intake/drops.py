@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from pathlib import Path, PurePath
-from typing import TypeAlias
+from pathlib import PurePath
+from typing import BinaryIO, TypeAlias
 
 from watcher.core.jobs import Json, SourceRow
 from watcher.core.parsing import Limits, Parsed, kind_of, parse
 from watcher.core.parsing.bundle import open_bundle
 from watcher.core.planning.values import as_references, shown
-from watcher.inbox import Claimed, Drop, PicturePlaces
+from watcher.inbox import Claimed, Drop, PicturePlaces, Snapshot
 
 _MOST_NAMED = 10  # pictures that a note names
 _MOST_LOOKED_FOR = 100
@@ -25,21 +25,21 @@ Inside: TypeAlias = Callable[[str], bytes | None]
 
 @contextmanager
 def opened_drop(
-    name: str, path: Path, limits: Limits, picture_row: Mapping[str, str]
+    name: str, taken: Snapshot, limits: Limits, picture_row: Mapping[str, str]
 ) -> Iterator[tuple[Parsed, Inside]]:
-    """The rows of a drop of that name, which lies at `path`, and what gives the pictures inside it.
+    """The rows of a drop of that name, copied as `taken`, and what gives the pictures inside it.
 
     `picture_row`: the columns of the one row that a dropped picture is, besides its name; empty
     where pictures are no drops. Raises DropError or TornDrop, also while rows are iterated.
     """
     kind = kind_of(name)
-    with path.open("rb") as stream:
+    with taken.open() as stream:
         if kind == "zip":
             bundle = open_bundle(stream, kind_of=kind_of, max_bytes=limits.max_bytes)
             parsed = parse(bundle.table, BytesIO(bundle.rows()), limits=limits)
             yield replace(parsed, notes=(*bundle.notes, *parsed.notes)), bundle.picture
         elif kind == "picture" and picture_row:
-            yield _one_row(name, picture_row), lambda _name: path.read_bytes()
+            yield _one_row(name, picture_row), lambda _name: _all(stream)
         else:
             yield parse(name, stream, limits=limits), _nothing
 
@@ -50,6 +50,11 @@ def _one_row(name: str, picture_row: Mapping[str, str]) -> Parsed:
     columns = ["image", "name", *picture_row]
     values = (image, PurePath(name).stem, *picture_row.values())
     return Parsed(columns=columns, rows=iter([SourceRow(number=1, values=values)]))
+
+
+def _all(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 def _nothing(_name: str) -> None:

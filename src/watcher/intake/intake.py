@@ -178,7 +178,6 @@ class Intake:
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
         own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment
         try:
-            _make(own)
             taken = snapshot(claimed, own)
             with self._equal.one_at_a_time(taken.sha256):
                 return self._accept(claimed, taken, drop)
@@ -250,7 +249,7 @@ class Intake:
     ) -> Acceptance:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
-            with opened_drop(job.name, taken.path, rules.limits, rules.picture_row) as (
+            with opened_drop(job.name, taken, rules.limits, rules.picture_row) as (
                 parsed,
                 inside,
             ):
@@ -370,16 +369,6 @@ class Intake:
         if companions and (archived := find_archived(self.folder, claim_id)):
             bring_along(self.folder, archived, companions)
         self.ledger.claims.archived(claim_id)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise DiskError(
-            f"{folder} cannot be made: {error.strerror}.",
-            "Make room on that disk, or let this service write there; the work goes on by itself.",
-        ) from None
 
 
 def _our_fault(name: str) -> DropError:
