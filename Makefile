@@ -22,7 +22,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
-.PHONY: help demo test check format docs lock upgrade bench soak system-packages install clean
+.PHONY: help demo test test-office check format docs lock upgrade bench soak system-packages install clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -69,6 +69,10 @@ soak: $(VENV)/.dev  ## hours of work, looking for what grows
 
 system-packages:  ## what some tests need of the system; those tests are skipped without it
 	@sh .ci/system-packages
+
+test-office: $(VENV)/.dev  ## whether an office program opens the results; installs one, as root (a minute)
+	command -v soffice >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends libreoffice-calc; }
+	$(BIN)/pytest -q tests/edges/test_office.py
 
 # Again for an upgrade: settings and folders that are there stay as they are.
 install:  ## as a service, as root: program, user, shared folders, settings, unit

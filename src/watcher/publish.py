@@ -27,6 +27,7 @@ from watcher.core.report import (
     results_csv,
     results_jsonl,
     status_note,
+    wants_workbook,
 )
 from watcher.core.results import JobResult, RowResult
 from watcher.inbox import (
@@ -40,7 +41,7 @@ from watcher.inbox import (
     write_reason,
 )
 from watcher.ledger import Ledger
-from watcher.outbox import Outbox
+from watcher.outbox import Outbox, Workbooks
 
 _FRESH = 2.0  # seconds between two publications of a running job, at least
 _SHARE = 10  # a publication that takes long comes at most every tenth of the time
@@ -70,6 +71,8 @@ class Publisher:
         ledger: Ledger,
         shelves: Mapping[str, Shelf],
         inputs: Path,
+        workbooks: Workbooks,
+        results_xlsx: Callable[[str], str],
         clock: Callable[[], float],
         month: Callable[[], str],
         version: str,
@@ -77,12 +80,14 @@ class Publisher:
         paused: Callable[[str], str],
         log: Log,
     ) -> None:
-        """`inputs`: a folder for each job's pictures. `paused`: why nothing of an
-        inbox moves now, "" when it does. `clock`: seconds since the epoch.
+        """`inputs`: a folder for each job's pictures. `results_xlsx`: that setting of an inbox.
+        `paused`: why nothing of an inbox moves now, "" when it does. `clock`: seconds since the epoch.
         """
         self._ledger = ledger
         self._shelves = shelves
         self._inputs = inputs
+        self._workbooks = workbooks
+        self._results_xlsx = results_xlsx
         self._clock = clock
         self._month = month
         self._version = version
@@ -222,6 +227,8 @@ class Publisher:
             self._write_failed(
                 outbox, job, failed_csv(job, rows(), delimiter=comma, public_url=url)
             )
+        if wants_workbook(job, self._results_xlsx(job.inbox)):
+            self._workbooks.write(outbox, job, rows(), now=self._clock(), public_url=url)
         put(job.folder, "index.html", gallery_html(job, rows, now=self._clock()))
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
 

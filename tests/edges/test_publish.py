@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +21,7 @@ from tests.edges.ledger_room import NOW, Notes, settlement
 
 from watcher.core.jobs import LaneKey, RowState
 from watcher.ledger import Companion, Ledger
-from watcher.outbox import Outbox
+from watcher.outbox import Outbox, Workbooks
 from watcher.publish import Publisher, Shelf
 
 CSV = "prompt\na cat\na dog\n"
@@ -30,7 +31,7 @@ LANE = LaneKey(account="api.example", model="m")
 class Office:
     """A desk whose jobs are published; built inside a running loop."""
 
-    def __init__(self, one: Desk, *, paused: str = "") -> None:
+    def __init__(self, one: Desk, *, paused: str = "", results_xlsx: str = "auto") -> None:
         self.one = one
         self.ledger = one.ledger
         self.log = Notes()
@@ -41,6 +42,8 @@ class Office:
             ledger=self.ledger,
             shelves={one.room.folder.name: shelf},
             inputs=one.base / "inputs",
+            workbooks=Workbooks(one.base / "sheets", monotonic=time.monotonic),
+            results_xlsx=lambda _inbox: results_xlsx,
             clock=lambda: NOW,
             month=lambda: MONTH,
             version="0.1.0",

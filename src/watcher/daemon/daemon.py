@@ -26,6 +26,7 @@ from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
 from watcher.daemon.state import (
     StateLock,
+    clear_folder,
     clear_inputs,
     clear_replies,
     clear_snapshots,
@@ -34,6 +35,7 @@ from watcher.daemon.telling import Telling
 from watcher.engines import LocalEngine
 from watcher.intake import Intake
 from watcher.ledger import Ledger
+from watcher.outbox import Workbooks
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
@@ -67,6 +69,7 @@ class Daemon:
         clear_snapshots(blobs)
         self._inputs = rooms.inputs_folder(settings.state_dir)
         self._inputs.mkdir(exist_ok=True, mode=0o700)
+        clear_folder(rooms.sheets_folder(settings.state_dir))
         self.space = Space(lambda: self.settings.disk, monotonic=time.monotonic)
         self.ledger = Ledger(settings.state_dir, upgrade=True)
         if done := self.ledger.upgraded:
@@ -302,6 +305,10 @@ class Daemon:
             ledger=self.ledger,
             shelves={name: one.shelf for name, one in self.serving.items()},
             inputs=self._inputs,
+            workbooks=Workbooks(
+                rooms.sheets_folder(self.settings.state_dir), monotonic=time.monotonic
+            ),
+            results_xlsx=lambda inbox: self.settings.inboxes[inbox].results_xlsx,
             clock=time.time,
             month=month,
             version=__version__,

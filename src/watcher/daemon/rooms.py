@@ -184,3 +184,8 @@ def state_folders(state_dir: Path) -> tuple[Path, Path]:
 def inputs_folder(state_dir: Path) -> Path:
     """Where the pictures that rows name are kept until their job is over."""
     return state_dir / "inputs"
+
+
+def sheets_folder(state_dir: Path) -> Path:
+    """Where workbooks are made before they are put into the outbox."""
+    return state_dir / "sheets"

@@ -94,6 +94,11 @@ def clear_inputs(inputs: Path, is_needed: Callable[[str], bool]) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def clear_folder(folder: Path) -> None:
+    """At start: what is only made on the way to something else, and made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def is_running(state_dir: Path) -> bool:
     """Whether a daemon works with this state folder now."""
     try:

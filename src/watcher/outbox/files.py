@@ -19,6 +19,7 @@ from watcher.outbox.pictures import PictureFacts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe holds up nobody
 _BUFFER = 1 << 16
 _RENDITIONS = "renditions"
 _SUBFOLDERS = ("images", "thumbnails")
@@ -95,6 +96,22 @@ class Outbox:
         Unicode (half a surrogate pair) is written as JSON would.
         """
         self._write(folder, name, (chunk.encode(errors="backslashreplace") for chunk in chunks))
+
+    def write_file(self, folder: str, name: str, source: Path) -> None:
+        """Put a copy of the file `source` in place, a little of it in memory at a time."""
+        with told(source), source.open("rb") as file:
+            self._write(folder, name, iter(lambda: file.read(_BUFFER), b""))
+
+    def read(self, folder: str, name: str) -> bytes:
+        """All of a file; DiskError also where it is not there, or is a link."""
+        *parents, last = _plain(name)
+        with (
+            told(self.root / folder / name),
+            _opened(self.root) as root,
+            _walked(root, [*_plain(folder), *parents]) as where,
+            os.fdopen(os.open(last, _READ, dir_fd=where), "rb") as file,
+        ):
+            return file.read()
 
     def remove(self, folder: str, name: str) -> None:
         """Take away a file of ours that no longer holds; no harm when it is not there."""

@@ -101,6 +101,9 @@ class Inbox(Section):
     )
     reuse_days: Days = Field(default=30, description="days; 0 turns reuse of paid results off")
     renditions: tuple[Rendition, ...] = Field(default=(), description="local conversions")
+    results_xlsx: Literal["auto", "always", "never"] = Field(
+        default="auto", description="auto: results.xlsx where the drop was .xlsx; always; never"
+    )
     keep_done_days: Days = Field(default=30, description="days that done drops are kept")
     keep_failed_days: Days = Field(default=90, description="days that failed drops are kept")
     notify: tuple[SecretStr, ...] = Field(

@@ -8,11 +8,23 @@ from watcher.core.report.cells import defused, undefused
 from watcher.core.report.gallery import gallery_html
 from watcher.core.report.notes import duplicate_note, refused_note, status_note, waiting_note
 from watcher.core.report.overview import overview_html
+from watcher.core.report.sheet import (
+    MOST_ROWS,
+    Cell,
+    SheetRow,
+    sheet_columns,
+    sheet_rows,
+    summary_lines,
+    wants_workbook,
+)
 from watcher.core.report.spreadsheet import RESULT_COLUMNS, failed_csv, results_csv
 from watcher.core.report.summary import job_json, json_text, results_jsonl
 
 __all__ = [
+    "MOST_ROWS",
     "RESULT_COLUMNS",
+    "Cell",
+    "SheetRow",
     "defused",
     "duplicate_note",
     "failed_csv",
@@ -23,7 +35,11 @@ __all__ = [
     "refused_note",
     "results_csv",
     "results_jsonl",
+    "sheet_columns",
+    "sheet_rows",
     "status_note",
+    "summary_lines",
     "undefused",
     "waiting_note",
+    "wants_workbook",
 ]
