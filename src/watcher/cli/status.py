@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from watcher.cli import schedules
 from watcher.core.jobs import JobState, RowState
 from watcher.core.results import JobResult
 from watcher.daemon import is_running, read_about
@@ -39,6 +40,7 @@ def as_json(settings: Settings, ledger: Ledger) -> dict[str, object]:
              "probe_at": lane.probe_at}
             for lane in ledger.lanes.halted()
         ],
+        "schedules": schedules.as_json(settings, ledger, time.time()),
         "refused_parameters": [asdict(one) for one in ledger.refused.all(now=time.time())],
         "jobs": [_job_json(job) for job in ledger.views.jobs(most=_MOST_JOBS)],
     }  # fmt: skip
@@ -48,6 +50,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     """The status as a person reads it."""
     jobs = ledger.views.jobs(most=_MOST_JOBS)
     parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
+    parts += schedules.lines(settings, ledger, now)
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
     parts += _retiring(settings)
     parts.append(_jobs(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))

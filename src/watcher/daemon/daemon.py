@@ -21,6 +21,7 @@ from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
 from watcher.daemon.models import ModelLook
+from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
@@ -99,13 +100,15 @@ class Daemon:
             settings.state_dir, serving=self.serving, more=self._about_itself, log=log
         )
         self._sides: tuple[Side, ...] = (self.models,)
+        self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(),)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
         await self.engine.reconcile()
         publishing = asyncio.create_task(self.publisher.run())
         working = asyncio.create_task(self.engine.run(self.scheduler.run_slice, only=only))
-        beside = asyncio.create_task(run_sides(self._sides, self.log))
+        sides = (*self._sides, *self._sides_of_a_watch) if watch else self._sides
+        beside = asyncio.create_task(run_sides(sides, self.log))
         if watch:
             for one in self.serving.values():
                 one.start()
@@ -314,6 +317,16 @@ class Daemon:
             version=__version__,
             public_url=self.settings.web.public_url or "",
             paused=self.paused,
+            log=self.log,
+        )
+
+    def _make_schedules(self) -> Schedules:
+        return Schedules(
+            settings=lambda: self.settings,
+            ledger=self.ledger,
+            folders={name: one.folder for name, one in self.serving.items()},
+            clock=time.time,
+            sleep=asyncio.sleep,
             log=self.log,
         )
 

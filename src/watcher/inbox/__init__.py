@@ -13,6 +13,7 @@ from watcher.inbox.pictures import (
     keep_picture,
     sha256_in,
 )
+from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import Snapshot, discard, snapshot
 from watcher.inbox.values import (
@@ -56,8 +57,10 @@ __all__ = [
     "find_claimed",
     "free_bytes",
     "keep_picture",
+    "lies",
     "prepare",
     "prove_room",
+    "put",
     "remove_note",
     "require_room",
     "reserve_bytes",

@@ -21,6 +21,7 @@ from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, N
 from watcher.ledger.lanes import HaltedLane, Lanes
 from watcher.ledger.orders import Orders
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
+from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "NewJob",
     "NewRow",
     "RefusedParameter",
+    "Scheduled",
     "dump",
 ]
 
@@ -59,6 +61,7 @@ class Ledger:
         self.lanes = Lanes(database)
         self.orders = Orders(database)
         self.refused = RefusedParameters(database)
+        self.schedules = Schedules(database)
         self.views = Views(database)
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")

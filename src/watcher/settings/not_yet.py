@@ -15,7 +15,6 @@ NOT_YET: Mapping[str, str] = {
     "engine": "working on several machines",
     "database_url": "a database on PostgreSQL",
     "budget": "keeping to a budget",
-    "schedules": "dropping files by the clock",
     "notify.urls": "alerts",
     "web.intake": "taking jobs over HTTP",
     "inboxes.*.api.budget": "keeping to a budget",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue, CatalogueError
+from watcher.core.naming import safe_stem
+from watcher.core.parsing import KINDS, kind_of
 from watcher.settings.findings import Finding
 from watcher.settings.inbox import Inbox
 from watcher.settings.leaves import KeyPath, dotted
@@ -143,10 +145,15 @@ def _schedules(settings: Settings) -> Iterator[Finding]:
             allowed = ", ".join(settings.inboxes)
             text = f"found '{schedule.inbox}', which is no inbox; allowed: {allowed}"
             yield Finding(path=(*path, "inbox"), text=text)
-        if schedule.name in seen:
+        stem = safe_stem(schedule.name, fallback="schedule").casefold()  # as its drops are called
+        if stem in seen:
             text = "found a name that another schedule has; allowed: a name of its own"
             yield Finding(path=(*path, "name"), text=text)
-        seen.add(schedule.name)
+        seen.add(stem)
+        if kind_of(schedule.file.name) is None:
+            kinds = ", ".join(sorted(KINDS))
+            text = f"found '{schedule.file.name}'; allowed: a file that ends in {kinds}"
+            yield Finding(path=(*path, "file"), text=text)
 
 
 _RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

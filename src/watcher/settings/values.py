@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import UTC
 from decimal import Decimal
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from watcher.core.schedule import CronError, Timetable
 from watcher.core.templates import Template, TemplateError
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -99,8 +101,12 @@ def _byte_count(value: object) -> object:
 
 
 def _cron(value: str) -> str:
-    if len(value.split()) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
-        raise ValueError('five cron fields, such as "0 6 * * 1-5"')
+    try:
+        Timetable(value, UTC)
+    except CronError:
+        raise ValueError(
+            'five cron fields that name a day that comes, such as "0 6 * * 1-5"'
+        ) from None
     return value
 
 
