@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from watcher.core.errors import DiskError, InboxError
-from watcher.core.jobs import JobState, RowState
+from watcher.core.jobs import JobState, Picture, RowState
 from watcher.core.log import Log
 from watcher.core.report import (
+    COVERS,
     failed_csv,
     gallery_html,
     job_json,
@@ -41,7 +42,7 @@ from watcher.inbox import (
     write_reason,
 )
 from watcher.ledger import Ledger
-from watcher.outbox import Outbox, Workbooks
+from watcher.outbox import Outbox, Thumbnails, Workbooks
 
 _FRESH = 2.0  # seconds between two publications of a running job, at least
 _SHARE = 10  # a publication that takes long comes at most every tenth of the time
@@ -50,6 +51,7 @@ _BROKEN = 300.0  # seconds until one is tried again that met a fault of our own
 _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
 _OVERVIEW = 10.0  # seconds between two overviews of one outbox, at least
 _OVERVIEW_JOBS = 200
+_THUMBNAILS = 20  # missing ones that are made again in one publication of a running job
 _FEW = 500  # rows that are read once and held while all files of a job are made of them
 
 
@@ -105,7 +107,7 @@ class Publisher:
         self._stale: dict[
             Path, Shelf
         ] = {}  # by outbox: the shelf through which to write its overview
-        self._ended = asyncio.Event()
+        self._shown = asyncio.Event()
         self._news = asyncio.Event()
 
     def touch(self, job_id: str) -> None:
@@ -191,10 +193,11 @@ class Publisher:
         gap = self._gap[job_id] = max(_FRESH, _SHARE * (self._now() - began))
         if again:
             self._due[job_id] = self._now() + max(again, gap)
-        elif over:
+            return
+        if over:
             self._gap.pop(job_id)
-            self._stale[shelf.outbox.root] = shelf
-            self._ended.set()
+        self._stale[shelf.outbox.root] = shelf
+        self._shown.set()
 
     def _write(self, shelf: Shelf, job_id: str) -> bool:
         """Everything people see of a job, as it is now; True when that is final."""
@@ -227,9 +230,12 @@ class Publisher:
             self._write_failed(
                 outbox, job, failed_csv(job, rows(), delimiter=comma, public_url=url)
             )
+        most = _THUMBNAILS if job.state is JobState.RUNNING else job.pictures
+        thumbnail = Thumbnails(outbox, job.folder, most=most).of
+        page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail)
+        put(job.folder, "index.html", page)
         if wants_workbook(job, self._results_xlsx(job.inbox)):
             self._workbooks.write(outbox, job, rows(), now=self._clock(), public_url=url)
-        put(job.folder, "index.html", gallery_html(job, rows, now=self._clock()))
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
 
     def _rows_of(self, job: JobResult) -> Callable[[], Iterable[RowResult]]:
@@ -265,10 +271,10 @@ class Publisher:
         self._ledger.claims.archived(job.id)
 
     async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
-        """After each job that ended, not more often than people look."""
+        """After jobs were shown, not more often than people look."""
         while True:
-            await self._ended.wait()
-            self._ended.clear()
+            await self._shown.wait()
+            self._shown.clear()
             stale, self._stale = self._stale, {}
             for shelf in stale.values():
                 tasks.create_task(self._overview(shelf))
@@ -276,14 +282,18 @@ class Publisher:
 
     async def _overview(self, shelf: Shelf) -> None:
         """`index.html` over all jobs of an outbox."""
-        inboxes = {
-            name for name, one in self._shelves.items() if one.outbox.root == shelf.outbox.root
-        }
+        views, root = self._ledger.views, shelf.outbox.root
+        inboxes = [name for name, one in self._shelves.items() if one.outbox.root == root]
+
+        def covers(job: JobResult) -> list[Picture]:
+            return views.first_pictures(job.id, COVERS)
 
         def write() -> None:
-            jobs = self._ledger.views.jobs(most=_OVERVIEW_JOBS)
-            mine = [job for job in jobs if job.inbox in inboxes and not job.problem]
-            shelf.outbox.write_text("", "index.html", overview_html(mine, now=self._clock()))
+            jobs = views.jobs(inboxes=inboxes, most=_OVERVIEW_JOBS)
+            mine = [job for job in jobs if not job.problem]
+            cut = len(jobs) == _OVERVIEW_JOBS
+            page = overview_html(mine, now=self._clock(), covers=covers, cut=cut)
+            shelf.outbox.write_text("", "index.html", page)
 
         try:
             await asyncio.get_running_loop().run_in_executor(shelf.thread, write)

@@ -126,13 +126,21 @@ def test_a_row_with_a_text_shows_it() -> None:
 
 
 def test_a_drawing_is_its_own_thumbnail() -> None:
-    """An SVG picture is shown as it is, as an image, in which nothing runs."""
-    page = _gallery(
-        [done(1, pictures=(picture("images/a-1.svg", format="svg", width=0, height=0),))]
-    )
+    """An SVG picture is shown as an image, in which nothing runs, and no link opens it as a page."""
+    drawn = picture("images/a-1.svg", format="svg", width=0, height=0, bytes=9_000)
+    page = _gallery([done(1, pictures=(drawn,))])
     (image,) = (each for each in page.all("img") if each.get("loading"))
     assert image["src"] == "./images/a-1.svg"
     assert "width" not in image
+    assert not [each for each in page.all("a") if "svg" in str(each.get("href"))]
+
+
+def test_a_large_drawing_has_no_thumbnail() -> None:
+    """Megabytes of SVG in a grid of thousands would keep it from scrolling: it is named, and opens."""
+    drawn = picture("images/a-1.svg", format="svg", bytes=9_000_000)
+    page = _gallery([done(1, pictures=(drawn,))])
+    assert [each for each in page.all("img") if each.get("loading")] == []
+    assert [each["data-drawing"] for each in page.classed("shot")] == ["./images/a-1.svg"]
 
 
 def test_a_picture_without_a_thumbnail_is_named() -> None:
@@ -280,12 +288,13 @@ def _harmless(text: str) -> None:
 
 
 def _is_ours(address: str | None) -> None:
-    """Beside the page, below it, or within it."""
+    """Beside the page, below it, within it, or the list of all jobs."""
     if address is None or address.startswith(("#", "data:image/svg+xml,")):
         return
     parts = urlsplit(address)
     assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")
-    assert re.fullmatch(r"[\w.-]+\.(csv|json)", address) or address.startswith("./")
+    beside = re.fullmatch(r"[\w.-]+\.(csv|json)", address) or address == "../index.html"
+    assert beside or address.startswith("./")
 
 
 def test_the_policy_allows_our_style_and_script_alone() -> None:
@@ -323,6 +332,24 @@ def test_the_outbox_lists_its_jobs() -> None:
     ]
     for words in ("Done, 1 of 1 row", "Running, 1 of 1 row", "$0.02", "unknown"):
         assert page.says(words)
+
+
+def test_the_outbox_shows_the_first_pictures_of_a_job() -> None:
+    """Each job has some thumbnails for people to know it by; a job without pictures none."""
+    jobs = [job([done(1)]), job([failed(1)], folder="other")]
+    covers = {jobs[0].folder: [picture("images/a 1.png")], "other": []}
+    page = _Page("".join(overview_html(jobs, now=BEGUN, covers=lambda one: covers[one.folder])))
+    assert [each["src"] for each in page.all("img")] == [
+        f"./{jobs[0].folder}/thumbnails/a%201.webp"
+    ]
+
+
+def test_the_list_of_jobs_says_when_it_is_cut() -> None:
+    """Of more jobs than one page shows, the newest are there and the page says so."""
+    cut, whole = (
+        _Page("".join(overview_html([job([done(1)])], now=BEGUN, cut=cut))) for cut in (True, False)
+    )
+    assert [page.says("The newest 1 jobs are shown.") for page in (cut, whole)] == [True, False]
 
 
 def test_any_thumbnail_can_be_named() -> None:

@@ -346,6 +346,18 @@ def test_a_stop_publishes_what_is_due(one: Desk) -> None:
     run(test())
 
 
+def test_the_overview_names_a_job_that_runs(one: Desk) -> None:
+    """The list of jobs leads to a job from its beginning, not only when it is over."""
+
+    async def test() -> None:
+        office = Office(one)
+        overview = office.outbox.root / "index.html"
+        await office.publish(lambda: overview.exists() and "a.csv" in overview.read_text())
+        assert "Running, 0 of 2 rows" in overview.read_text()
+
+    run(test())
+
+
 def test_the_overview_names_every_job_that_ended(one: Desk) -> None:
     """Also the last of several that ended close to each other."""
     finish(one.ledger, RowState.DONE, RowState.DONE)

@@ -54,6 +54,12 @@ _ITS_PICTURES = (
     .where(_pictures.c.job_id == _THIS, _pictures.c.number.between(*_SPAN))
     .order_by(_pictures.c.number, _pictures.c.index)
 )
+_FIRST_PICTURES = (
+    select(_pictures)
+    .where(_pictures.c.job_id == _THIS)
+    .order_by(_pictures.c.number, _pictures.c.index)
+    .limit(bindparam("most", type_=Integer))
+)
 _ITS_ATTEMPTS = (
     select(_attempts)
     .where(_attempts.c.job_id == _THIS, _attempts.c.number.between(*_SPAN))
@@ -72,11 +78,19 @@ class Views:
             line = view.execute(_JOB, {"job": job_id}).first()
             return None if line is None else _job(view, line)
 
-    def jobs(self, *, states: Sequence[JobState] = (), most: int = 100) -> list[JobResult]:
-        """The newest first."""
+    def jobs(
+        self,
+        *,
+        states: Sequence[JobState] = (),
+        inboxes: Collection[str] | None = None,
+        most: int = 100,
+    ) -> list[JobResult]:
+        """The newest first; of these inboxes only, where some are named."""
         query = select(_jobs).where(_jobs.c.accepted_at.is_not(None))
         if states:
             query = query.where(_jobs.c.state.in_(states))
+        if inboxes is not None:
+            query = query.where(_jobs.c.inbox.in_(inboxes))
         with self._database.read() as view:
             lines = view.execute(query.order_by(_jobs.c.id.desc()).limit(most)).all()
             return [_job(view, line) for line in lines]
@@ -125,6 +139,12 @@ class Views:
             if len(page) < _PAGE_ROWS:
                 return
             after = page[-1].number
+
+    def first_pictures(self, job_id: str, most: int) -> list[Picture]:
+        """The first pictures of a job, in row order."""
+        with self._database.read() as view:
+            lines = view.execute(_FIRST_PICTURES, {"job": job_id, "most": most})
+            return list(map(_picture, lines))
 
     def open_models(self) -> list[tuple[str, Operation]]:
         """Which models the rows that are not final ask for, and what for."""
@@ -185,14 +205,16 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
 def _pictures_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[Picture]]:
     found: dict[int, list[Picture]] = defaultdict(list)
     for line in view.execute(_ITS_PICTURES, these):
-        found[line.number].append(
-            Picture(
-                index=line._mapping["index"],  # noqa: SLF001 - "index" alone is a method of tuples
-        file=line.file, format=line.format, width=line.width,
-                height=line.height, bytes=line.bytes, sha256=line.sha256,
-            )
-        )  # fmt: skip
+        found[line.number].append(_picture(line))
     return found
+
+
+def _picture(line: Row[tuple[object, ...]]) -> Picture:
+    return Picture(
+        index=line._mapping["index"],  # noqa: SLF001 - "index" alone is a method of tuples
+        file=line.file, format=line.format, width=line.width,
+        height=line.height, bytes=line.bytes, sha256=line.sha256,
+    )  # fmt: skip
 
 
 def _attempts_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[AttemptRecord]]:

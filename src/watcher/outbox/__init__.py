@@ -4,12 +4,14 @@ from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
 from watcher.outbox.renditions import resized
+from watcher.outbox.thumbnails import Thumbnails
 from watcher.outbox.workbooks import Workbooks
 
 __all__ = [
     "BadPicture",
     "Outbox",
     "PictureFacts",
+    "Thumbnails",
     "Workbooks",
     "fit_picture",
     "look_at_picture",

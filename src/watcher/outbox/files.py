@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from watcher.core.errors import DiskError
 from watcher.core.jobs import Picture
 from watcher.core.naming import picture_file, rendition_file, thumbnail_file
 from watcher.outbox.faults import told
@@ -57,7 +58,8 @@ class Outbox:
         file = picture_file(stem, facts.format)
         self._write(folder, file, [content])
         if facts.thumbnail:
-            self.save_thumbnail(folder, file, facts.thumbnail)
+            with suppress(DiskError):  # it is made again for the gallery, and fails no row
+                self.save_thumbnail(folder, file, facts.thumbnail)
         return Picture(
             index=index,
             file=file,

@@ -155,9 +155,12 @@ def _thumbnail(image: Image.Image) -> bytes:
     coarser until it is small enough.
     """
     try:
-        small = ImageOps.exif_transpose(_small(_pale(image)))
+        return _encoded(ImageOps.exif_transpose(_small(_pale(image))))
     except BROKEN:
         return b""
+
+
+def _encoded(small: Image.Image) -> bytes:
     for quality in _QUALITIES:
         sink = BytesIO()
         small.save(sink, "WEBP", quality=quality, method=2, exif=b"", icc_profile=b"", xmp=b"")

@@ -5,9 +5,9 @@ of ten. Nothing that a row says becomes a formula, markup or script in any of th
 """
 
 from watcher.core.report.cells import defused, undefused
-from watcher.core.report.gallery import gallery_html
+from watcher.core.report.gallery import gallery_html, thumbnail_of
 from watcher.core.report.notes import duplicate_note, refused_note, status_note, waiting_note
-from watcher.core.report.overview import overview_html
+from watcher.core.report.overview import COVERS, overview_html
 from watcher.core.report.sheet import (
     MOST_ROWS,
     Cell,
@@ -21,6 +21,7 @@ from watcher.core.report.spreadsheet import RESULT_COLUMNS, failed_csv, results_
 from watcher.core.report.summary import job_json, json_text, results_jsonl
 
 __all__ = [
+    "COVERS",
     "MOST_ROWS",
     "RESULT_COLUMNS",
     "Cell",
@@ -39,6 +40,7 @@ __all__ = [
     "sheet_rows",
     "status_note",
     "summary_lines",
+    "thumbnail_of",
     "undefused",
     "waiting_note",
     "wants_workbook",

@@ -9,6 +9,7 @@ from watcher.core.headers import is_result_column
 from watcher.core.jobs import OPEN_STATES, Picture, RowState
 from watcher.core.report.cells import cell
 from watcher.core.report.page import relative, shown
+from watcher.core.report.spreadsheet import NEEDS_A_PERSON
 from watcher.core.report.times import counted, dollars, iso, lasted, one_line
 from watcher.core.results import RowResult
 
@@ -21,9 +22,14 @@ _KB, _MB = 1000, 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One picture: addresses relative to the page; `thumbnail` "" where it has none."""
+    """One picture: addresses relative to the page; `thumbnail` "" where it has none.
+
+    `drawing`: an SVG's address. It may hold script, which runs where a browser opens it as a page,
+    and never where it is shown as an image; so `href` does not lead to it.
+    """
 
     href: str
+    drawing: str
     thumbnail: str
     alt: str
     about: str
@@ -33,13 +39,14 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One row. `named`: the title is the row's own name, not its number."""
+    """One row. `named`: the title is the row's own name, not its number; `trouble`: it needs a person."""
 
     number: int
     title: str
     named: bool
     state: RowState
     open: bool
+    trouble: bool
     model: str
     prompt_start: str
     text_start: str
@@ -64,6 +71,7 @@ def card(row: RowResult, columns: tuple[str, ...], thumbnail: Callable[[Picture]
         named=bool(name),
         state=row.state,
         open=row.state in OPEN_STATES or row.state is RowState.CANCELLED,
+        trouble=row.state in NEEDS_A_PERSON,
         model=shown(row.model, _VALUE),
         prompt_start=shown(row.prompt, _SHORT),
         text_start=shown(row.text, _SHORT * 2),
@@ -106,8 +114,11 @@ def _shot(picture: Picture, row: RowResult, name: str, thumbnail: Callable[[Pict
     small = thumbnail(picture)
     size = f"{picture.width} × {picture.height}" if picture.width else ""
     about = (size, picture.format.upper(), _weight(picture.bytes), picture.file)
+    address = relative(picture.file)
+    drawing = address if picture.format == "svg" else ""
     return Shot(
-        href=relative(picture.file),
+        href=f"#r{row.number}" if drawing else address,
+        drawing=drawing,
         thumbnail=relative(small) if small else "",
         alt=shown(row.prompt or name or picture.file, _ALT),
         about=shown(" · ".join(filter(None, about)), _VALUE),

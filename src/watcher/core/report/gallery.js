@@ -9,6 +9,7 @@
   const fragment = location.hash.slice(1);
   const kept = new URLSearchParams(fragment.includes("=") ? fragment : "");
   let shots = [], at = -1, opener = null, touched = 0;
+  const shown = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
   document.documentElement.classList.add("js");
   tools.hidden = false;
@@ -55,7 +56,8 @@
     for (const section of all("section")) section.hidden = !one(".card:not([hidden])", section) && !(count === 0 && section.classList.contains("all"));
     one(".nothing").hidden = count > 0 || cards.length === 0;
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.state === state));
-    found.textContent = count === cards.length ? "" : `${count.toLocaleString("en")} of ${cards.length.toLocaleString("en")} rows`;
+    const words = count === cards.length ? shown(count, "row") : `${count.toLocaleString("en")} of ${shown(cards.length, "row")}`;
+    if (found.textContent !== words) found.textContent = words;
   };
   const changed = () => {
     keep("q", tools.q.value);
@@ -87,31 +89,40 @@
     for (const element of list.children) element.dir = "auto";
     return list;
   };
+  // A drawing is shown as an image, in which nothing runs, and never opened as a page.
+  const address = (shot) => shot.dataset.drawing ?? (shot.matches(".text, .empty, .name") ? "" : shot.href);
+  const said = (shot, card) => shot.matches(".text") ? one(".facts p", card).textContent
+    : shot.matches(".name") ? all(".what, .hint", card).map((part) => part.textContent).join("\n\n") : shot.innerText;
   const show = (position) => {
     if (position < 0 || position >= shots.length) return;
     at = position;
-    const shot = shots[at], card = shot.closest(".card"), small = one("img", shot), siblings = all(".shot", card);
-    const number = card.id.slice(1);
-    image.hidden = !small;
-    words.hidden = Boolean(small);
-    if (small) {
-      image.alt = small.alt;
-      image.src = shot.href;
+    const shot = shots[at], card = shot.closest(".card"), siblings = all(".shot", card);
+    const source = address(shot), number = card.id.slice(1), name = one("h3 bdi", card).textContent;
+    image.hidden = !source;
+    words.hidden = Boolean(source);
+    if (source) {
+      image.alt = one("img", shot)?.alt ?? shot.textContent;
+      image.src = source;
     } else {
-      words.textContent = (one(".facts p", card) ?? shot).textContent;
+      image.removeAttribute("src");
+      words.textContent = said(shot, card);
+      words.scrollTop = 0;
     }
-    title.textContent = one("h3 bdi", card).textContent;
-    one(".place", viewer).textContent = `Row ${number}` + (siblings.length > 1 ? ` · picture ${siblings.indexOf(shot) + 1} of ${siblings.length}` : "");
-    const original = one(".original", viewer);
-    original.href = shot.href;
-    one(".more", viewer).hidden = !small;
+    const place = `Row ${number}` + (siblings.length > 1 ? ` · picture ${siblings.indexOf(shot) + 1} of ${siblings.length}` : "");
+    title.textContent = name;
+    one(".place", viewer).textContent = place;
+    one(".said", viewer).textContent = `${name}, ${place}`;
+    one(".original", viewer).href = shot.href;
+    one(".more", viewer).hidden = !source || "drawing" in shot.dataset;
     const about = [...one(".facts", card).cloneNode(true).children].slice(1).map(inViewer);
-    if (small) about.unshift(made("p", shot.dataset.about));
-    else about.splice(0, 2);  // the text itself is on the stage
+    if (source) about.unshift(made("p", shot.dataset.about));
+    else if (shot.matches(".text")) about.splice(0, 2);  // the text itself is on the stage
     one(".about", viewer).replaceChildren(...about);
+    one("aside", viewer).scrollTop = 0;
     one(".back").disabled = at === 0;
     one(".on").disabled = at === shots.length - 1;
-    if (at + 1 < shots.length && one("img", shots[at + 1])) new Image().src = shots[at + 1].href;
+    const next = shots[at + 1] && address(shots[at + 1]);
+    if (next) new Image().src = next;
     keep("open", `${number}.${siblings.indexOf(shot)}`);
   };
   const open = (shot) => {
@@ -170,7 +181,16 @@
 
   // --- the refresh: never under somebody's hands
   const every = Number(document.body.dataset.refresh), begun = Date.now();
-  const busy = () => document.hidden || viewer.open || Date.now() - touched < 3000 || String(getSelection()) !== "";
+  const busy = () => document.hidden || String(getSelection()) !== "" || Date.now() - touched < (viewer.open ? 20000 : 3000);
+  const focus = () => {  // a picture by its row, a control by its name
+    const holder = document.activeElement, card = holder.closest(".card");
+    return card ? `${card.id.slice(1)}.${all(".shot", card).indexOf(holder)}` : holder.name ?? "";
+  };
+  const anchor = () => {  // the first card in view and how far below the top it is: rows above it may come and go
+    const ends = (element) => !element.hidden && element.getBoundingClientRect().bottom > 0;
+    const list = scrollY > 0 && all(".list, .grid").find(ends), card = list && [...list.children].find(ends);
+    return card ? `${card.id.slice(1)}.${Math.round(card.getBoundingClientRect().top)}` : "";
+  };
   if (live) {
     const pressed = (on) => { live.setAttribute("aria-pressed", String(on)); keep("still", on ? "" : "1"); };
     pressed(!kept.has("still"));
@@ -180,23 +200,27 @@
     }
     setInterval(() => {
       if (kept.has("still") || Date.now() - begun < every * 1000 || busy()) return;
-      keep("y", String(Math.round(scrollY)));
-      keep("f", document.activeElement?.closest(".card")?.id ?? "");
+      keep("y", anchor());
+      keep("f", focus());
+      history.scrollRestoration = "manual";
       location.reload();
     }, 500);
   }
 
   // --- as it was before the reload
+  addEventListener("load", () => setTimeout(() => { history.scrollRestoration = "auto"; }));
   tools.q.value = kept.get("q") ?? "";
   tools.m.value = models.includes(kept.get("m")) ? kept.get("m") : "";
   tools.adjusted.checked = kept.has("a");
   filter();
-  const [row, index] = (kept.get("open") ?? "").split(".");
-  const before = row && all(`[id="r${CSS.escape(row)}"] .shot`)[Number(index)];
+  const pair = (name) => (kept.get(name) ?? "").split(".").map(Number);
+  const shotOf = ([row, index]) => row && all(`[id="r${row}"] .shot`)[index];
+  const [row, below] = pair("y"), anchored = row && one(`[id="r${row}"]`);
+  const settle = () => { anchored.scrollIntoView(); scrollBy(0, anchored.getBoundingClientRect().top - below); };
+  if (anchored) { settle(); requestAnimationFrame(settle); }
+  const before = shotOf(pair("open"));
   if (before) open(before);
-  const focused = kept.get("f") && one(`#${CSS.escape(kept.get("f"))} .shot`);
-  focused?.focus({ preventScroll: true });
-  if (kept.has("y")) scrollTo(0, Number(kept.get("y")));
+  else if (kept.has("f")) (shotOf(pair("f")) || tools.elements[kept.get("f")])?.focus({ preventScroll: true });
   keep("f", "");
   keep("y", "");
 })();

@@ -19,11 +19,16 @@ from watcher.core.results import JobResult, RowResult
 Rows = Callable[[], Iterable[RowResult]]
 
 _MOST_ROWS = 5000
+_LARGE_DRAWING = 300_000  # bytes
 
 
 def thumbnail_of(picture: Picture) -> str:
-    """Where a picture's thumbnail stands, relative to the job's folder; drawings are their own."""
-    return picture.file if picture.format == "svg" else thumbnail_file(picture.file)
+    """Where a picture's thumbnail stands, relative to the job's folder; drawings are their own,
+    unless they are so large that a grid of them would not scroll ("").
+    """
+    if picture.format != "svg":
+        return thumbnail_file(picture.file)
+    return picture.file if picture.bytes <= _LARGE_DRAWING else ""
 
 
 def gallery_html(

@@ -78,5 +78,6 @@ def _policy(css: str, js: str) -> str:
     style, script = (b64encode(sha256(text.encode()).digest()).decode() for text in (css, js))
     return (
         f"default-src 'none'; img-src 'self' file: data:; style-src 'sha256-{style}'; "
-        f"script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
