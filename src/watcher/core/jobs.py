@@ -246,7 +246,8 @@ class OpenItem:
     `doubts` against `retry.ambiguous`. `dropped`: parameters that the server does not take.
     `pending`: the attempt whose outcome is not known; its reply may be on disk. `due_at`: seconds
     since the epoch, 0 when it may be asked for now. `since`: when it was first asked for, 0 if never.
-    `asked`: how many attempts there were. `stem`: the names of its pictures (core.naming.stem_at).
+    `asked`: how many attempts there were. `fingerprint`: equal for rows that ask for the same, "" where
+    that is not known. `stem`: the names of its pictures (core.naming.stem_at).
     """
 
     job_id: str
@@ -264,6 +265,7 @@ class OpenItem:
     due_at: float = 0.0
     since: float = 0.0
     asked: int = 0
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,8 @@ class Settlement:
     """What one attempt changes in the ledger, all of it in one transaction.
 
     `state` is the row's next state, the rest says what came of the attempt. `cost_usd` None: unknown.
+    `fingerprint`: what was paid for, for rows that ask for the same; "" where that is nobody's business.
+    `saved_usd`: what an equal row was paid, where this one took over what it gave.
     """
 
     state: RowState
@@ -289,6 +293,8 @@ class Settlement:
     paid_maybe: bool = False
     usage: Usage | None = None
     cost_usd: Decimal | None = None
+    fingerprint: str = ""
+    saved_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

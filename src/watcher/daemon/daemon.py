@@ -274,6 +274,7 @@ class Daemon:
                 catalogue=self.catalogue,
             ),
             space=self.space,
+            reuse_days=lambda inbox: self.settings.inboxes[inbox].reuse_days,
             clock=time.time,
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,

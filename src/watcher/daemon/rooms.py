@@ -59,6 +59,7 @@ def account(settings: Settings, api: Api, key: str) -> Account:
     clients = -(-settings.limits.concurrency // _CALLS_A_CLIENT)
     return Account(
         name=name,
+        server=host,
         api=ImageApi(endpoint, clients=clients),
         profile=profile,
         has_key=bool(key) or not profile.needs_key,

@@ -6,6 +6,7 @@ The order is the promise: intent committed → renamed → copied and hashed →
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ from watcher.inbox import (
 )
 from watcher.intake.drops import Awaited, Inside, Lacking, Torn, opened_drop
 from watcher.intake.equal import EqualDrops
+from watcher.intake.faults import our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Estimate, new_rows
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
@@ -195,11 +197,11 @@ class Intake:
 
     def _accept(self, claimed: Claimed, taken: Snapshot, drop: Drop | None) -> float | None:
         rules = self.rules()
-        if AGAIN.encode() not in claimed.path.split(b"/")[:-1]:
+        if not _is_anew(claimed):
             earlier = self.ledger.jobs.earlier(
                 sha256=taken.sha256, inbox=self.folder.name, rules=rules.fingerprint
             )
-            if earlier and earlier.reusable and not self._has_new_pictures(earlier):
+            if earlier and earlier.reusable and not self._has_new_pictures(earlier, claimed):
                 self._repeat(claimed, earlier)
                 return None
         job = self._new_job(claimed, taken, rules)
@@ -221,7 +223,7 @@ class Intake:
             raise
         except Exception:
             self.log.exception("drop.broken", inbox=job.inbox, file=job.name)
-            self._refuse(claimed, taken, _our_fault(job.name))
+            self._refuse(claimed, taken, our_fault(job.name))
             return None
         incoming.accept(acceptance, claim_id=claimed.claim_id, now=self.clock())
         self._torn.forget(claimed)
@@ -262,7 +264,9 @@ class Intake:
                 planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
                 pictures = self._pictures(claimed, rules, inside)
                 estimate = Estimate(self.catalogue)
-                rows = new_rows(parsed, planner, pictures, rules.filename, estimate)
+                rows = new_rows(
+                    parsed, planner, pictures, rules.filename, estimate, anew=_is_anew(claimed)
+                )
                 incoming.add(rows)
             now = self.monotonic()
             self._lacking.expect(claimed, pictures.places, pictures.absent, rules.grace, now)
@@ -294,11 +298,14 @@ class Intake:
             ledger=self.ledger,
         )
 
-    def _has_new_pictures(self, earlier: Earlier) -> bool:
-        """Whether beside an equal drop lie other pictures than last time, under the same names."""
+    def _has_new_pictures(self, earlier: Earlier, claimed: Claimed) -> bool:
+        """Whether beside an equal drop, here or in another folder, lie other pictures under the same names."""
+        before = posixpath.dirname(self.ledger.views.path(earlier.id))
+        here = posixpath.dirname(claimed.path)
         return any(
-            sha256_in(self.folder, path) not in {None, sha256}
+            sha256_in(self.folder, place) not in {None, sha256}
             for path, sha256 in self.ledger.companions.contents(earlier.id)
+            for place in {path, _moved(path, before, here)}
         )
 
     def _repeat(self, claimed: Claimed, earlier: Earlier) -> None:
@@ -371,9 +378,11 @@ class Intake:
         self.ledger.claims.archived(claim_id)
 
 
-def _our_fault(name: str) -> DropError:
-    return DropError(
-        f"{name} could not be read: this program met a fault of its own.",
-        "Drop it again after an update, and send it with the log to who looks after image-watcher.",
-        code="internal",
-    )
+def _is_anew(claimed: Claimed) -> bool:
+    """It was dropped into `again/`: everything is made, and paid, once more."""
+    return AGAIN.encode() in claimed.path.split(b"/")[:-1]
+
+
+def _moved(path: bytes, before: bytes, here: bytes) -> bytes:
+    """Where a picture lies beside a drop that came into the folder `here` instead of `before`."""
+    return posixpath.join(here, posixpath.relpath(path, before or b"."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from watcher.core.catalogue import Catalogue
@@ -52,8 +53,13 @@ def new_rows(
     pictures: RowPictures,
     filename: Template,
     estimate: Estimate,
+    *,
+    anew: bool = False,
 ) -> Iterator[NewRow]:
-    """Every row of a drop, planned, with its pictures and the names of what it will give; in row order."""
+    """Every row of a drop, planned, with its pictures and the names of what it will give; in row order.
+
+    `anew`: nothing of it is to be reused.
+    """
     planned: deque[tuple[SourceRow, Item | Problem]] = deque()
 
     def names() -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -61,6 +67,8 @@ def new_rows(
             plan = planner.plan(source)
             if isinstance(plan, Item) and plan.images:
                 plan = pictures.settle(source.number, plan)
+            if anew and isinstance(plan, Item):
+                plan = replace(plan, reuse=False)
             planned.append((source, plan))
             yield source.number, _rendered(filename, source, plan, parsed.columns)
 

@@ -20,6 +20,7 @@ from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
 from watcher.ledger.lanes import HaltedLane, Lanes
 from watcher.ledger.orders import Orders
+from watcher.ledger.paid import Paid, PaidRow
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
@@ -35,6 +36,7 @@ __all__ = [
     "Ledger",
     "NewJob",
     "NewRow",
+    "PaidRow",
     "RefusedParameter",
     "Scheduled",
     "dump",
@@ -60,6 +62,7 @@ class Ledger:
         self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
         self.orders = Orders(database)
+        self.paid = Paid(database)
         self.refused = RefusedParameters(database)
         self.schedules = Schedules(database)
         self.views = Views(database)

@@ -36,6 +36,7 @@ from watcher.ledger import schema
 from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
+from watcher.ledger.paid import note_paid
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
@@ -234,6 +235,8 @@ class Items:
             seconds = _end_attempt(tx, attempt, settlement, now)
             _add_pictures(tx, item, settlement.pictures)
             _settle_row(tx, item, settlement, seconds, now)
+            if settlement.fingerprint:
+                note_paid(tx, settlement.fingerprint, item.job_id, item.number, now)
             over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
 
@@ -338,8 +341,10 @@ def _settle_row(
     }
     if cost is not None:
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
-    if settlement.outcome == "answered":
-        values |= {"text": settlement.text, "source": "api", "usage": dump_usage(settlement.usage)}
+    if settlement.outcome in ("answered", "reused"):
+        source = "api" if settlement.outcome == "answered" else "cache"
+        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
+        values["saved"] = to_micro(settlement.saved_usd)
     if settlement.outcome == "nobody":
         values["since"] = None  # its day begins anew when its lane reopens
     if settlement.request_id:

@@ -55,6 +55,9 @@ jobs = Table(
     Column("state", String, nullable=False),
     Column("paused", Boolean, nullable=False, default=False),
     Column("cancelled", Boolean, nullable=False, default=False),
+    Column("hold", Text),  # why it waits for a person, or until `hold_until`; NULL: it does not
+    Column("hold_until", Float),
+    Column("approved", Boolean, nullable=False, default=False),
     Column("priority", Integer, nullable=False, default=1),
     Column("columns", Text, nullable=False),
     Column("encoding", String, nullable=False, default=""),
@@ -109,6 +112,7 @@ rows = Table(
     Column("seconds", Float),
     Column("request_id", String, nullable=False, default=""),
     Column("source", String, nullable=False, default=""),
+    Column("saved", Integer),  # what an equal row was paid, where this one reused its pictures
     Column("ended_at", Float),
     Index("rows_state", "job_id", "state"),
     sqlite_with_rowid=False,
@@ -133,6 +137,7 @@ attempts = Table(
     Column("request_id", String, nullable=False, default=""),
     Column("paid_maybe", Boolean, nullable=False, default=False),
     Column("cost", Integer),
+    Column("reserved", Integer),  # what it may cost, noted before it is sent; NULL: not known
     Column("usage", Text),
     Index("attempts_row", "job_id", "number"),
     sqlite_autoincrement=True,  # an id is never used twice: replies on disk are named by it
@@ -150,6 +155,17 @@ pictures = Table(
     Column("height", Integer, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("sha256", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Which row was paid for what; `fingerprint` of everything that was sent (core.reuse).
+paid = Table(
+    "paid",
+    metadata,
+    Column("fingerprint", String, primary_key=True),
+    Column("job_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("paid_at", Float, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -173,6 +189,14 @@ lanes = Table(
     Column("since", Float, nullable=False),
     Column("probe_at", Float, nullable=False),
     Column("probes", Integer, nullable=False, default=0),
+)
+
+# Inboxes that were paused by hand.
+paused = Table(
+    "paused",
+    metadata,
+    Column("inbox", String, primary_key=True),
+    Column("since", Float, nullable=False),
 )
 
 # Pictures that lie beside a drop and travel with it into the archive; `number`: the row that names one.

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from watcher.core.errors import DiskError
@@ -69,6 +70,33 @@ class Outbox:
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )
+
+    def link_picture(
+        self, source: Path, picture: Picture, folder: str, stem: str, index: int
+    ) -> tuple[Picture, bytes] | None:
+        """A picture of the job's folder `source` once more, as `stem` of another job: a hard link, or a
+        copy where the disk makes none. Returns it with its bytes; None where it is gone or no longer
+        what it was.
+        """
+        file = picture_file(stem, picture.format)
+        content = self._link(source, picture, folder, file)
+        if content is None:
+            return None
+        return replace(picture, index=index, file=file), content
+
+    def _link(self, source: Path, picture: Picture, folder: str, file: str) -> bytes | None:
+        *parents, last = _plain(file)
+        *theirs, name = _plain(picture.file)
+        with (
+            told(self.root / folder / file),
+            _opened(self.root) as root,
+            _walked(root, [*_plain(folder), *parents]) as into,
+            suppress(FileNotFoundError, NotADirectoryError),
+            _opened(source) as job,
+            _walked(job, theirs) as there,
+        ):
+            return _linked(there, name, into, last, picture.sha256)
+        return None
 
     def save_thumbnail(self, folder: str, file: str, thumbnail: bytes) -> str:
         """Put the thumbnail of the picture `file` in place. Both names are relative to the job's folder."""
@@ -198,7 +226,7 @@ def _follow(descriptor: int, parent: os.stat_result, bits: int) -> None:
 
 
 def _written(folder: int, name: str, chunks: Iterable[bytes]) -> None:
-    part = f".{hashlib.sha256(name.encode()).hexdigest()[:16]}.part"
+    part = _part(name)
     _remove(part, folder)  # what an earlier end in the middle left, or somebody's link
     descriptor = os.open(part, _NEW_FILE, 0o666, dir_fd=folder)
     try:
@@ -212,6 +240,39 @@ def _written(folder: int, name: str, chunks: Iterable[bytes]) -> None:
         _remove(part, folder)
         raise
     _sync_folder(folder)
+
+
+def _linked(source: int, name: str, into: int, last: str, sha256: str) -> bytes | None:
+    """Put a file of another folder in place and return what is in it, where that is what it should be."""
+    part = _part(last)
+    _remove(part, into)
+    try:
+        os.link(name, part, src_dir_fd=source, dst_dir_fd=into, follow_symlinks=False)
+        content = _read(into, part)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        content = _read(source, name)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            return None
+        _written(into, last, [content])
+        return content
+    if hashlib.sha256(content).hexdigest() != sha256:
+        _remove(part, into)
+        return None
+    os.rename(part, last, src_dir_fd=into, dst_dir_fd=into)
+    _remove(part, into)  # two names of one file: that rename does nothing
+    _sync_folder(into)
+    return content
+
+
+def _read(folder: int, name: str) -> bytes:
+    with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
+        return file.read()
+
+
+def _part(name: str) -> str:
+    return f".{hashlib.sha256(name.encode()).hexdigest()[:16]}.part"
 
 
 def _sync_folder(folder: int) -> None:

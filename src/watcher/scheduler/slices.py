@@ -113,11 +113,7 @@ class Scheduler:
         while True:
             with ExitStack() as held:
                 held.callback(places.release)
-                asked = await self._ask(item, lane, held)
-                try:
-                    outcome = await self._work.settle(asked, outage=self.lanes.failing(lane))
-                finally:
-                    self._unsettled.release()
+                outcome = await self._once(item, lane, held)
                 over = isinstance(outcome, Delivered | Failed) and outcome.job_over
                 self._on_change(item.job_id, over)
                 await self._note(lane, outcome)
@@ -125,6 +121,17 @@ class Scheduler:
                 return
             item = outcome.item
             await self._wait_aside(item, places)
+
+    async def _once(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Outcome:
+        """What a row is paid for is there for its equals, also for those that are asked for at the moment."""
+        async with self._work.reuse.sole(item) as (known, settlement):
+            if settlement is not None:
+                return await self._work.take_over(known, settlement)
+            asked = await self._ask(known, lane, held)
+            try:
+                return await self._work.settle(asked, outage=self.lanes.failing(lane))
+            finally:
+                self._unsettled.release()
 
     async def _ask(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Asked:
         """One call, or the reply of an earlier one that is on disk. Leaves one `_unsettled` taken."""
@@ -159,6 +166,8 @@ class Scheduler:
                 raise LaneHalted(await self._halt(lane, problem, scope))
             case Failed(sent=False):
                 self.lanes.undecided(lane)
+            case Delivered(sent=False):
+                return
             case Delivered() | Failed(by_server=False):
                 for key in self.lanes.passed(lane):
                     await self._ledger.insist(self._ledger.lanes.reopen, key)

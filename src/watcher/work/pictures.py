@@ -66,6 +66,20 @@ class Inputs:
         act = lambda: self._loaded(item, asked, fetched, account)  # noqa: E731
         return await asyncio.get_running_loop().run_in_executor(disk, act)
 
+    async def digests(
+        self, item: OpenItem, account: Account, disk: Executor
+    ) -> Mapping[str, str] | Refusal:
+        """The SHA-256 (hex) of what lies at each address that the item names and we fetch. Raises DiskError."""
+        found: dict[str, str] = {}
+        for _, reference in _asked(item.item, account):
+            if is_address(reference):
+                content = await self._fetch(item, reference, account)
+                if isinstance(content, Refusal):
+                    return content
+                loop = asyncio.get_running_loop()
+                found[reference] = await loop.run_in_executor(disk, _digest, content)
+        return found
+
     async def _fetch(self, item: OpenItem, url: str, account: Account) -> bytes | Refusal:
         """Once for a job, whatever comes after: what was fetched is kept as the copies are."""
         into = self._fetched_file(item, url)
@@ -125,6 +139,10 @@ class Inputs:
                 "Drop the row and its picture again.",
             )
         return part_of(content, kept.format)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _asked(item: Item, account: Account) -> Iterator[tuple[Role, str]]:

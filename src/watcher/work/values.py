@@ -30,9 +30,10 @@ _SEATS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One provider and key. `name` tells them apart without telling the key."""
+    """One provider and key. `name` tells them apart without telling the key; `server`: the provider alone."""
 
     name: str
+    server: str
     api: ImageApi
     profile: Profile
     has_key: bool
@@ -64,11 +65,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """The row is done, or partial; `job_over`: it was the last of its job."""
+    """The row is done, or partial; `job_over`: it was the last of its job. `sent` False: it asked for
+    what an equal row was paid for, and the API was not asked.
+    """
 
     item: OpenItem
     state: RowState
     job_over: bool
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,14 @@ from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
 from watcher.work.keeping import Keeping
 from watcher.work.pictures import Inputs, Loaded
+from watcher.work.reuse import Reuse
+from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import (
     NO_KEY,
     answered,
     counted,
     given_up,
     missing_pictures,
-    no_room,
     refused,
     reply_lost,
 )
@@ -62,7 +63,6 @@ from watcher.work.values import (
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
-_ROOM_GOOD_FOR = 1.0  # seconds that a look at the disks counts
 _OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
 _MOST_BROKEN = 3  # faults of our own that one row may meet
 _NONE = 0  # the id of no attempt
@@ -87,18 +87,32 @@ class Work:
     random: random.Random
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
-    _roomy: dict[str, float] = field(default_factory=dict)
     _broken: dict[tuple[str, int], int] = field(default_factory=dict)
+    _room: Room = field(init=False)
     _keeping: Keeping = field(init=False)
+    reuse: Reuse = field(init=False)
 
     def __post_init__(self) -> None:
+        self._room = Room(
+            replies=self.replies, places=self.places, space=self.space, clock=self.clock
+        )
         self._keeping = Keeping(
             places=self.places,
             account=self.account,
             on_disk=self._on_disk,
             clock=self.clock,
             log=self.log,
+        )
+        self.reuse = Reuse(
+            ledger=self.ledger,
+            places=self.places,
+            inputs=self.inputs,
+            account=self.account,
+            days=self.reuse_days,
+            on_disk=self._on_disk,
+            clock=self.clock,
         )
 
     def account(self, inbox: str) -> Account:
@@ -122,7 +136,7 @@ class Work:
         """
         if not self.account(item.inbox).has_key:
             return self._unsent(item, lane, NO_KEY)
-        if (full := await self._no_room(item)) is not None:
+        if (full := await self._room.lacking(item.inbox)) is not None:
             return self._unsent(item, lane, full)
         item = await self._forget_interrupted(item)
         pictures = await self._pictures(item)
@@ -138,9 +152,19 @@ class Work:
         refusal = await self._send(item, n, pictures, reply, on_end)
         return Asked(item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal)
 
+    async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
+        """Commit that a row has what an equal one was paid for."""
+        lane = self.lane(item)
+        over = await self._commit(self._unsent(item, lane, None), settlement)
+        self.log.info("item.reused", job=item.job_id, row=item.number,
+                      files=[picture.file for picture in settlement.pictures])  # fmt: skip
+        return Delivered(item=item, state=settlement.state, job_over=over, sent=False)
+
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
-        await self._no_room(asked.item, good_for=_ROOM_GOOD_FOR / 2)  # so that no call waits for it
+        await self._room.lacking(
+            asked.item.inbox, good_for=GOOD_FOR / 2
+        )  # so that no call waits for it
         answer, kept = await self._keeping.read_and_keep(asked)
         if answer is None or isinstance(kept, Refusal):
             assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
@@ -177,27 +201,10 @@ class Work:
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
 
-    def _unsent(self, item: OpenItem, lane: LaneKey, refusal: Refusal) -> Asked:
+    def _unsent(self, item: OpenItem, lane: LaneKey, refusal: Refusal | None) -> Asked:
         """Nothing may be sent, so nothing is noted as an attempt."""
         return Asked(item=item, lane=lane, attempt=_NONE, n=0, reply=self._reply_file(_NONE),
                      refusal=refusal)  # fmt: skip
-
-    async def _no_room(self, item: OpenItem, *, good_for: float = _ROOM_GOOD_FOR) -> Refusal | None:
-        """Where the answer could not be kept, nothing is paid for. `good_for`: seconds that a look counts."""
-        if self.clock() - self._roomy.get(item.inbox, 0.0) < good_for:
-            return None
-        place = self.places[item.inbox]
-
-        def look() -> None:
-            self.space.require(self.replies, prove=True)
-            self.space.require(place.outbox.root)
-
-        try:
-            await asyncio.get_running_loop().run_in_executor(place.disk, look)
-        except DiskError as error:
-            return no_room(error)
-        self._roomy[item.inbox] = self.clock()
-        return None
 
     async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
         if not item.item.images:
@@ -230,7 +237,9 @@ class Work:
         state = RowState.PARTIAL if missing > 0 else RowState.DONE
         problem = missing_pictures(item, missing) if missing > 0 else None
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
-        over = await self._commit(asked, replace(settlement, problem=problem))
+        paid = item.fingerprint if state is RowState.DONE else ""
+        settlement = replace(settlement, problem=problem, fingerprint=paid)
+        over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
@@ -312,7 +321,8 @@ class Work:
                 self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
             )
         )
-        await asyncio.to_thread(self._forget_reply, asked.attempt)
+        if asked.attempt != _NONE:
+            await asyncio.to_thread(self._forget_reply, asked.attempt)
         return over
 
     def _forget_reply(self, attempt: int) -> None:
@@ -367,7 +377,7 @@ class Work:
             try:
                 return await act()
             except DiskError as error:
-                self._roomy.clear()
+                self._room.forget()
                 self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
                 if self.on_disk_refused is not None:
                     problem = Problem(code="disk_full", what=error.what, hint=error.hint)

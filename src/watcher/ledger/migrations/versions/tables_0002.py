@@ -19,7 +19,37 @@ def upgrade() -> None:
         sa.Column("state", sa.String, nullable=False),
         sa.Column("problem", sa.Text),
     )
+    op.create_table(
+        "paid",
+        sa.Column("fingerprint", sa.String, primary_key=True),
+        sa.Column("job_id", sa.String, nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("paid_at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "paused",
+        sa.Column("inbox", sa.String, primary_key=True),
+        sa.Column("since", sa.Float, nullable=False),
+    )
+    op.add_column("rows", sa.Column("saved", sa.Integer))
+    op.add_column("attempts", sa.Column("reserved", sa.Integer))
+    op.add_column("jobs", sa.Column("hold", sa.Text))
+    op.add_column("jobs", sa.Column("hold_until", sa.Float))
+    op.add_column(
+        "jobs", sa.Column("approved", sa.Boolean, nullable=False, server_default=sa.false())
+    )
 
 
 def downgrade() -> None:
+    for table, column in (
+        ("jobs", "approved"),
+        ("jobs", "hold_until"),
+        ("jobs", "hold"),
+        ("attempts", "reserved"),
+        ("rows", "saved"),
+    ):
+        op.drop_column(table, column)
+    op.drop_table("paused")
+    op.drop_table("paid")
     op.drop_table("schedules")

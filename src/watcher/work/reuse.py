@@ -1,0 +1,108 @@
+"""Rows that ask for what is paid already: they take over its pictures, and pay nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from weakref import WeakValueDictionary
+
+from watcher.core.jobs import OpenItem, Picture, Refusal, RowState, Settlement
+from watcher.core.naming import stem_at
+from watcher.core.reuse import fingerprint
+from watcher.ledger import Ledger, PaidRow
+from watcher.outbox import BadPicture, look_at_picture
+from watcher.work.keeping import OnDisk
+from watcher.work.pictures import Inputs
+from watcher.work.settlements import counted
+from watcher.work.values import Account, Place
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """`days` of an inbox: how long what was paid for is used again; 0: not at all."""
+
+    ledger: Ledger
+    places: Mapping[str, Place]
+    inputs: Inputs
+    account: Callable[[str], Account]
+    days: Callable[[str], float]
+    on_disk: OnDisk
+    clock: Callable[[], float]
+    _asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @asynccontextmanager
+    async def sole(self, item: OpenItem) -> AsyncIterator[tuple[OpenItem, Settlement | None]]:
+        """The item with its fingerprint, and how it is settled without a call where that can be.
+
+        Of rows that ask for the same one at a time is in here, so that the others find what it got.
+        """
+        print_ = await self._fingerprint(item)
+        item = replace(item, fingerprint=print_)
+        if not print_ or not self._may(item):
+            yield item, None
+            return
+        lock = self._asking.setdefault(print_, asyncio.Lock())
+        async with lock:
+            yield item, await self._taken_over(item)
+
+    def _may(self, item: OpenItem) -> bool:
+        fresh = not item.delivered and item.pending is None
+        return fresh and item.item.reuse and self.days(item.inbox) > 0
+
+    async def _fingerprint(self, item: OpenItem) -> str:
+        account = self.account(item.inbox)
+        fetched = await self.inputs.digests(item, account, self.places[item.inbox].disk)
+        if isinstance(fetched, Refusal) or item.dropped:  # what was left out was not asked for
+            return ""
+        return fingerprint(item.item, account.server, fetched)
+
+    async def _taken_over(self, item: OpenItem) -> Settlement | None:
+        since = self.clock() - self.days(item.inbox) * _DAY
+        paid = await self.ledger.call(self.ledger.paid.find, item.fingerprint, since=since)
+        if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):
+            return None
+        pictures = await self._linked(item, paid)
+        if pictures is None:
+            return None
+        settlement = Settlement(
+            state=RowState.DONE, outcome="reused", pictures=pictures, text=paid.text,
+            cost_usd=Decimal(0), saved_usd=paid.cost_usd,
+        )  # fmt: skip
+        return counted(settlement, item)
+
+    async def _linked(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
+        """All its pictures as this row's; None where one is gone: then the row is asked for."""
+        if paid.inbox not in self.places or (not paid.pictures and not paid.text):
+            return None
+        disk = self.places[item.inbox].disk
+        act = lambda: asyncio.get_running_loop().run_in_executor(disk, self._link, item, paid)  # noqa: E731
+        return await self.on_disk(act)
+
+    def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
+        mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox
+        if not (mine.root / item.folder).is_dir():  # nothing of it is published yet
+            mine.prepare(item.folder)
+        taken: list[Picture] = []
+        for index, picture in enumerate(paid.pictures, start=1):
+            stem = stem_at(item.stem, index)
+            found = mine.link_picture(theirs.root / paid.folder, picture, item.folder, stem, index)
+            if found is None:
+                return None
+            linked, content = found
+            taken.append(linked)
+            self._add_thumbnail(item, linked, content)
+        return tuple(taken)
+
+    def _add_thumbnail(self, item: OpenItem, picture: Picture, content: bytes) -> None:
+        try:
+            facts = look_at_picture(content)
+        except BadPicture:
+            return
+        if facts.thumbnail:
+            outbox = self.places[item.inbox].outbox
+            outbox.save_thumbnail(item.folder, picture.file, facts.thumbnail)
