@@ -228,7 +228,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Up to 50 consecutive rows of one job, `first` to `last` inclusive: the unit that engines hand out."""
+    """Up to 50 consecutive rows of one job, `first` to `last` inclusive: the unit that engines hand out.
+
+    `approved`: a person lets this job cost more than its budget.
+    """
 
     job_id: str
     inbox: str
@@ -236,6 +239,7 @@ class Slice:
     ordinal: int
     first: int
     last: int
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +251,7 @@ class OpenItem:
     `pending`: the attempt whose outcome is not known; its reply may be on disk. `due_at`: seconds
     since the epoch, 0 when it may be asked for now. `since`: when it was first asked for, 0 if never.
     `asked`: how many attempts there were. `fingerprint`: equal for rows that ask for the same, "" where
-    that is not known. `stem`: the names of its pictures (core.naming.stem_at).
+    that is not known. `reserved_usd`: what the pending attempt may have cost. `stem`: the names of its pictures (core.naming.stem_at).
     """
 
     job_id: str
@@ -266,6 +270,8 @@ class OpenItem:
     since: float = 0.0
     asked: int = 0
     fingerprint: str = ""
+    reserved_usd: Decimal | None = None
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,20 +32,28 @@ def cost_usd(usage: Usage | None, model: str, catalogue: Catalogue) -> Decimal |
 def estimate_usd(item: Item, catalogue: Catalogue) -> Decimal | None:
     """US dollars that asking for the item once will cost, all its pictures; None when unknown."""
     model = catalogue.find(item.model)
-    if model is None or model.price is None:
+    usage = estimate_usage(item, catalogue)
+    if usage is None or model is None or model.price is None:
+        return None
+    return _dollars(usage, model.price)
+
+
+def estimate_usage(item: Item, catalogue: Catalogue) -> Usage | None:
+    """Tokens that asking for the item once will take, all its pictures; None when unknown."""
+    model = catalogue.find(item.model)
+    if model is None:
         return None
     pictures_in, out = _reference_tokens(item, model), _answer_tokens(item, model)
     if pictures_in is None or out is None:
         return None
     text = math.ceil(len(item.prompt.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
     analyze = item.operation is Operation.ANALYZE
-    usage = Usage(
+    return Usage(
         text_in=text,
         image_in=pictures_in,
         image_out=0 if analyze else out,
         text_out=out if analyze else 0,
     )
-    return _dollars(usage, model.price)
 
 
 def _dollars(usage: Usage, price: Price) -> Decimal:

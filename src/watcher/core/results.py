@@ -68,7 +68,8 @@ class RowResult:
 class JobResult:
     """One job: `counts` by row state (absent: 0), `problem` why the whole drop was refused.
 
-    `paused`: why nothing moves now ("" when it does). `folder` is the job's folder in the outbox,
+    `paused`: why nothing moves now ("" when it does); `hold`: what somebody is to decide, or a budget
+    that is used up. `folder` is the job's folder in the outbox,
     by name. `settings` are those of its inbox, secrets masked. Times are seconds since the epoch.
     `unpriced`: how many paid attempts have no known cost. `published_at`: its final results are out.
     `delimiter`: what the drop has between its values, "" where that means nothing.
@@ -88,6 +89,7 @@ class JobResult:
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
     paused: str = ""
+    hold: Problem | None = None
     counts: Mapping[RowState, int] = field(default_factory=dict)
     attempts: int = 0
     pictures: int = 0

@@ -21,6 +21,7 @@ from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
 from watcher.daemon.models import ModelLook
+from watcher.daemon.money import Holds, call_cost, caps, day_of
 from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
@@ -40,7 +41,7 @@ from watcher.outbox import Workbooks
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
-from watcher.work import Account, Inputs, Work
+from watcher.work import Account, Inputs, Purse, Work
 from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
@@ -99,7 +100,8 @@ class Daemon:
         self.telling = Telling(
             settings.state_dir, serving=self.serving, more=self._about_itself, log=log
         )
-        self._sides: tuple[Side, ...] = (self.models,)
+        self.holds = Holds(ledger=self.ledger, released=self._lane_changed)
+        self._sides: tuple[Side, ...] = (self.models, self.holds)
         self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(),)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
@@ -142,6 +144,7 @@ class Daemon:
         self.scheduler.resize(settings.limits.concurrency)
         self._forget_other_accounts()
         self.probe_now()
+        self._from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
         self.models.look_again()
         # Calls that are in flight finish with the old account.
         self._loop.call_later(GRACE, lambda: asyncio.ensure_future(close_accounts(old)))
@@ -247,6 +250,10 @@ class Daemon:
             log=self.log,
         )
 
+    def _held(self, job: str) -> None:
+        """A job waits for money or for a person: everybody is told."""
+        self.publisher.touch(job)
+
     def _closed_until(self) -> float:
         """Before then nothing can be asked for: every account is halted."""
         return min(map(self.scheduler.lanes.closed_until, _names(self.work.accounts)))
@@ -266,6 +273,13 @@ class Daemon:
             places={name: one.place for name, one in self.serving.items()},
             catalogue=self.catalogue,
             patience=rooms.patience(self.settings.api),
+            purse=Purse(
+                ledger=self.ledger,
+                caps=lambda item: caps(self.settings, item, day_of(time.time())),
+                estimate=lambda item: call_cost(item, self.catalogue),
+                day_began=lambda: day_of(time.time()).began,
+            ),
+            on_hold=self._held,
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,
             inputs=Inputs(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from watcher.api import Endpoint, ImageApi, RetryRules
+from watcher.api import Endpoint, ImageApi, RetryRules, normalise_base_url
 from watcher.core.jobs import Json, Operation
 from watcher.core.parsing import KINDS, Limits
 from watcher.core.planning import RowRules
@@ -54,7 +55,7 @@ def account(settings: Settings, api: Api, key: str) -> Account:
         organization=api.organization,
         timeouts=api.timeouts.model_dump(),
     )
-    host = urlsplit(endpoint.base_url).netloc
+    host = server_of(api)
     name = f"{host}#{sha256(key.encode()).hexdigest()[:8]}" if key else host
     clients = -(-settings.limits.concurrency // _CALLS_A_CLIENT)
     return Account(
@@ -147,7 +148,22 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         grace=inbox.assets_grace,
         hosts=inbox.allowed_hosts,
         picture_row=_picture_row(inbox),
+        approve_above_usd=_approve_above(settings, name),
+        reuse_days=inbox.reuse_days,
+        server=server_of(api),
     )
+
+
+def server_of(api: Api) -> str:
+    """The provider, told apart from others by its host."""
+    return urlsplit(normalise_base_url(api.base_url)).netloc
+
+
+def _approve_above(settings: Settings, name: str) -> Decimal | None:
+    """The lower of the common threshold and the inbox's own."""
+    own = settings.budget_for(name)
+    said = (settings.budget.approve_above_usd, own.approve_above_usd if own else None)
+    return min((limit for limit in said if limit is not None), default=None)
 
 
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:

@@ -10,17 +10,21 @@ import posixpath
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
-from watcher.core.jobs import JobState, Json, Problem
+from watcher.core.estimates import approval
+from watcher.core.jobs import Item, JobState, Json, Problem
 from watcher.core.log import Log
 from watcher.core.naming import job_folder
 from watcher.core.parsing import Limits, kind_of
 from watcher.core.planning import Planner, RowRules
 from watcher.core.report import duplicate_note, waiting_note
+from watcher.core.reuse import fingerprint
 from watcher.core.templates import Template
 from watcher.inbox import (
     Claimed,
@@ -48,7 +52,7 @@ from watcher.intake.drops import Awaited, Inside, Lacking, Torn, opened_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.faults import our_fault
 from watcher.intake.pictures import RowPictures
-from watcher.intake.rows import Estimate, new_rows
+from watcher.intake.rows import Pricing, new_rows
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
@@ -62,7 +66,8 @@ class InboxRules:
 
     `assets`: further folders with pictures; `grace`: seconds that one which is not there is waited
     for; `hosts`: the only ones that addresses may name, none: any. `picture_row`: the columns of the
-    row that a dropped picture is.
+    row that a dropped picture is. `approve_above_usd`: what costs more waits for a person. `reuse_days`:
+    how long what was paid for at `server` is used again.
     """
 
     rows: RowRules
@@ -73,6 +78,9 @@ class InboxRules:
     priority: int = 1
     assets: tuple[Path, ...] = ()
     grace: float = 60.0
+    approve_above_usd: Decimal | None = None
+    reuse_days: float = 0.0
+    server: str = ""
     hosts: tuple[str, ...] = ()
     picture_row: Mapping[str, str] = field(default_factory=dict)
 
@@ -263,9 +271,9 @@ class Intake:
                 )
                 planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
                 pictures = self._pictures(claimed, rules, inside)
-                estimate = Estimate(self.catalogue)
+                pricing = Pricing(self.catalogue, partial(self._is_paid, rules))
                 rows = new_rows(
-                    parsed, planner, pictures, rules.filename, estimate, anew=_is_anew(claimed)
+                    parsed, planner, pictures, rules.filename, pricing, anew=_is_anew(claimed)
                 )
                 incoming.add(rows)
             now = self.monotonic()
@@ -280,9 +288,17 @@ class Intake:
             columns=parsed.columns,
             encoding=parsed.encoding,
             delimiter=parsed.delimiter,
-            notes=notes,
-            estimate_usd=estimate.usd,
+            notes=(*pricing.sum.sentences(), *notes),
+            estimate_usd=pricing.sum.whole_usd,
+            hold=approval(pricing.sum, rules.approve_above_usd),
         )
+
+    def _is_paid(self, rules: InboxRules, item: Item) -> bool:
+        """Whether it will be reused, as far as that can be told before its pictures are fetched."""
+        if rules.reuse_days <= 0 or not (same := fingerprint(item, rules.server)):
+            return False
+        since = self.clock() - rules.reuse_days * 86400
+        return self.ledger.paid.find(same, since=since) is not None
 
     def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
         places = PicturePlaces(

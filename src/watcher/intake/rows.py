@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.jobs import Item, Json, Problem, SourceRow
+from watcher.core.estimates import Estimate
+from watcher.core.jobs import Item, Json, Problem, SourceRow, Usage
 from watcher.core.naming import assign_stems, kept_stems
 from watcher.core.parsing import Parsed
 from watcher.core.planning import Planner, item_to_json
-from watcher.core.pricing import estimate_usd
+from watcher.core.pricing import estimate_usage, estimate_usd
 from watcher.core.templates import Template, TemplateError
 from watcher.intake.pictures import RowPictures
 from watcher.ledger import NewRow, dump
 
 _REMEMBERED = 4096  # estimates that are looked up instead of made again
+_LOOKED_UP = 500  # rows that are looked up among the paid ones before they are accepted
 _PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 
 
-class Estimate:
-    """The sum of what rows will cost; unknown as soon as one of them is."""
+class Pricing:
+    """What rows will cost, summed up as they come in.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    `is_paid`: whether a row asks for what is paid already; asked of the first rows only.
+    """
+
+    def __init__(self, catalogue: Catalogue, is_paid: Callable[[Item], bool]) -> None:
         self._catalogue = catalogue
-        self._known: dict[object, tuple[Mapping[str, Json], Decimal | None]] = {}
-        self.usd: Decimal | None = Decimal(0)
+        self._is_paid = is_paid
+        self._known: dict[object, tuple[Mapping[str, Json], Usage | None, Decimal | None]] = {}
+        self.sum = Estimate()
 
     def add(self, item: Item) -> None:
-        if self.usd is not None:
-            cost = self._cost(item)
-            self.usd = None if cost is None else self.usd + cost
+        _, usage, usd = self._cost(item)
+        reused = self.sum.rows < _LOOKED_UP and item.reuse and self._is_paid(item)
+        self.sum.add(item, usage, usd, reused=reused)
 
-    def _cost(self, item: Item) -> Decimal | None:
+    def _cost(self, item: Item) -> tuple[Mapping[str, Json], Usage | None, Decimal | None]:
         """Looked up where an earlier row was alike: rows that say the same share their `parameters`."""
         own = (len(item.prompt.encode("utf-8", "replace")), item.n, len(item.images), item.markup)
         key = (item.model, item.operation, id(item.parameters), *own)
@@ -42,9 +48,11 @@ class Estimate:
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
+            usage = estimate_usage(item, self._catalogue)
+            usd = estimate_usd(item, self._catalogue)
             # The parameters are held, so that their id stays theirs.
-            found = self._known[key] = (item.parameters, estimate_usd(item, self._catalogue))
-        return found[1]
+            found = self._known[key] = (item.parameters, usage, usd)
+        return found
 
 
 def new_rows(
@@ -52,7 +60,7 @@ def new_rows(
     planner: Planner,
     pictures: RowPictures,
     filename: Template,
-    estimate: Estimate,
+    pricing: Pricing,
     *,
     anew: bool = False,
 ) -> Iterator[NewRow]:
@@ -77,7 +85,7 @@ def new_rows(
         if isinstance(plan, Problem):
             yield NewRow(number=source.number, values=source.values, item=None, problem=plan)
             continue
-        estimate.add(plan)
+        pricing.add(plan)
         yield NewRow(
             number=source.number,
             values=source.values,

@@ -13,6 +13,7 @@ from watcher.core.errors import DiskError
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
+from watcher.ledger.costs import Cost, Costs
 from watcher.ledger.database import open_database
 from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.incoming import Incoming
@@ -30,6 +31,7 @@ __all__ = [
     "Acceptance",
     "Claim",
     "Companion",
+    "Cost",
     "Earlier",
     "HaltedLane",
     "Incoming",
@@ -56,6 +58,7 @@ class Ledger:
         database = open_database(state_dir, upgrade=upgrade)
         self.upgraded = database.upgraded
         self.claims = Claims(database)
+        self.costs = Costs(database)
         self.jobs = Jobs(database)
         self.items = Items(database)
         self.companions = Companions(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,7 +34,7 @@ from watcher.core.jobs import (
 )
 from watcher.core.planning import item_from_json
 from watcher.ledger import schema
-from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro
+from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro, to_usd
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
 from watcher.ledger.paid import note_paid
@@ -50,12 +51,14 @@ _BEFORE = select(func.count()).where(
 _BEGIN = (
     insert(_attempts)
     .from_select(
-        ["job_id", "number", "ordinal", "lane", "model", "n", "started_at", "outcome"],
+        ["job_id", "number", "ordinal", "lane", "model", "n", "reserved", "started_at", "outcome"],
         select(
             _jobs.c.id, bindparam("row", type_=Integer), _BEFORE.scalar_subquery() + 1,
             bindparam("lane", type_=String), bindparam("model", type_=String),
-            bindparam("n", type_=Integer), bindparam("now", type_=Float), literal("sent"),
-        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled),
+            bindparam("n", type_=Integer), bindparam("reserved", type_=Integer), bindparam("now", type_=Float), literal("sent"),
+        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled,
+            _jobs.c.hold.is_(None), _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
+        ),
     )
     .returning(_attempts.c.id)
 )  # fmt: skip
@@ -98,7 +101,7 @@ class Items:
             .scalar_subquery()
         )
         query = (
-            select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _slices)
+            select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _jobs.c.approved, _slices)
             .select_from(_jobs)
             .join(_slices, (_slices.c.job_id == _jobs.c.id) & (_slices.c.ordinal == due))
             .where(*_workable(without, only, inboxes))
@@ -143,15 +146,18 @@ class Items:
             .scalar_subquery()
         )
         mine = (_attempts.c.job_id == _rows.c.job_id) & (_attempts.c.number == _rows.c.number)
-        pending = (
-            select(func.max(_attempts.c.id)).where(mine, _attempts.c.outcome == "sent")
-        ).scalar_subquery()
+        pending, reserved = (
+            select(column).where(mine, _attempts.c.outcome == "sent")
+            .order_by(_attempts.c.id.desc()).limit(1).scalar_subquery()
+            for column in (_attempts.c.id, _attempts.c.reserved)
+        )  # fmt: skip
         asked = select(func.count()).where(mine).scalar_subquery()
         query = (
             select(
                 _rows,
                 delivered.label("delivered"),
                 pending.label("pending"),
+                reserved.label("reserved"),
                 asked.label("asked"),
             )
             .where(_rows.c.job_id == slice_.job_id, _rows.c.state.in_(OPEN_STATES))
@@ -214,13 +220,23 @@ class Items:
             waiting = _slices.c.state.in_(("running", "queued"))
             tx.execute(update(_slices).where(waiting).values(state="queued", due_at=0.0))
 
-    def begin_attempt(self, item: OpenItem, *, lane: LaneKey, n: int, now: float) -> int | None:
+    def begin_attempt(
+        self,
+        item: OpenItem,
+        *,
+        lane: LaneKey,
+        n: int,
+        now: float,
+        reserved_usd: Decimal | None = None,
+    ) -> int | None:
         """Commit that a call is about to be sent. No durable start mark, no call.
 
-        Returns its id; None where the job was paused or cancelled meanwhile: nothing may be sent.
+        `reserved_usd`: what it may cost. Returns its id; None where the job was paused, held or
+        cancelled meanwhile: nothing may be sent.
         """
         mine = {"job": item.job_id, "row": item.number}
-        more = {"lane": str(lane), "model": lane.model, "n": n, "now": now}
+        more = {"lane": str(lane), "model": lane.model, "n": n, "now": now,
+                "reserved": to_micro(reserved_usd)}  # fmt: skip
         with self._database.write() as tx:
             attempt: int | None = tx.scalar(_BEGIN, {**mine, **more})
             if attempt is not None:
@@ -252,6 +268,8 @@ def _workable(
     wanted = [
         _is_running(),
         _jobs.c.paused.is_(False),
+        _jobs.c.hold.is_(None),
+        _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
         _jobs.c.id.not_in(without),
     ]
     if only is not None:
@@ -264,7 +282,7 @@ def _workable(
 def _slice(line: Row[tuple[object, ...]]) -> Slice:
     return Slice(
         job_id=line.id, inbox=line.inbox, folder=line.folder,
-        ordinal=line.ordinal, first=line.first, last=line.last,
+        ordinal=line.ordinal, first=line.first, last=line.last, approved=line.approved,
     )  # fmt: skip
 
 
@@ -274,7 +292,8 @@ def _open_item(line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
         stem=line.stem, folder=slice_.folder, inbox=slice_.inbox, delivered=line.delivered,
         tries=line.tries, doubts=line.doubts, dropped=tuple(load(line.dropped)),
         asked_again=line.asked_again, pending=line.pending, due_at=line.due_at or 0.0,
-        since=line.since or 0.0, asked=line.asked,
+        since=line.since or 0.0, asked=line.asked, reserved_usd=to_usd(line.reserved),
+        approved=slice_.approved,
     )  # fmt: skip
 
 

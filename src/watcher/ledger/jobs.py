@@ -78,7 +78,7 @@ class NewRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """What reading the drop to its end has shown."""
+    """What reading the drop to its end has shown. `hold`: why a person is to look at it first."""
 
     columns: Sequence[str]
     encoding: str = ""
@@ -86,6 +86,7 @@ class Acceptance:
     notes: Sequence[str] = ()
     estimate_usd: Decimal | None = None
     problem: Problem | None = None
+    hold: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +238,7 @@ def acceptance_values(acceptance: Acceptance, now: float) -> dict[str, object]:
         "notes": dump(list(acceptance.notes)),
         "estimate": to_micro(acceptance.estimate_usd),
         "problem": dump_problem(acceptance.problem),
+        "hold": dump_problem(acceptance.hold),
         "accepted_at": now,
     }
 

@@ -5,14 +5,15 @@ An order is a change in the ledger; the daemon sees it before its next call, and
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import delete, func, insert, update
 
-from watcher.core.jobs import JobState, RowState
+from watcher.core.jobs import JobState, Problem, RowState
 from watcher.ledger import schema
+from watcher.ledger.codec import dump_problem
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
 
-_jobs, _rows = schema.jobs, schema.rows
+_jobs, _rows, _paused = schema.jobs, schema.rows, schema.paused
 
 
 class Orders:
@@ -28,6 +29,33 @@ class Orders:
     def resume(self, job_id: str) -> bool:
         return self._change(job_id, paused=False)
 
+    def hold(self, job_id: str, problem: Problem, *, until: float | None) -> bool:
+        """No new calls for this job, until then (seconds since the epoch) or until somebody approves."""
+        return self._change(job_id, hold=dump_problem(problem), hold_until=until)
+
+    def approve(self, job_id: str) -> bool:
+        """It may cost more than its budget, and waits for nobody any more."""
+        return self._change(job_id, hold=None, hold_until=None, approved=True)
+
+    def release_held(self, *, now: float, budgets: bool = False) -> bool:
+        """Let go on what waited until now; `budgets`: and what any budget holds, since budgets have changed."""
+        due = _jobs.c.hold_until <= now
+        if budgets:
+            due |= func.json_extract(_jobs.c.hold, "$.code").like("budget%")
+        with self._database.write() as tx:
+            found = update(_jobs).where(_jobs.c.hold.is_not(None), due)
+            return bool(tx.execute(found.values(hold=None, hold_until=None)).rowcount)
+
+    def pause_inbox(self, inbox: str, *, now: float) -> None:
+        """No new calls for any job of this inbox; drops are taken in and wait."""
+        with self._database.write() as tx:
+            tx.execute(insert(_paused).prefix_with("OR IGNORE").values(inbox=inbox, since=now))
+
+    def resume_inbox(self, inbox: str) -> bool:
+        """Whether it was paused."""
+        with self._database.write() as tx:
+            return bool(tx.execute(delete(_paused).where(_paused.c.inbox == inbox)).rowcount)
+
     def prioritise(self, job_id: str, priority: int) -> bool:
         """0 is first."""
         return self._change(job_id, priority=priority)
@@ -36,7 +64,9 @@ class Orders:
         """Rows that were not asked for yet never are; what is in flight is paid for, and kept."""
         with self._database.write() as tx:
             mine = (_jobs.c.id == job_id) & (_jobs.c.state == JobState.RUNNING)
-            found = tx.execute(update(_jobs).where(mine).values(cancelled=True, paused=False))
+            found = tx.execute(
+                update(_jobs).where(mine).values(cancelled=True, paused=False, hold=None)
+            )
             if not found.rowcount:
                 return False
             waiting = _rows.c.state.in_((RowState.QUEUED, RowState.WAITING))

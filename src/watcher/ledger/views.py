@@ -190,7 +190,8 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
         delimiter=line.delimiter,
         notes=tuple(load(line.notes)),
         problem=load_problem(line.problem),
-        paused="paused by hand" if line.paused else "",
+        paused=_why_paused(view, line),
+        hold=load_problem(line.hold),
         counts={RowState(state): count for state, count, _ in groups},
         attempts=asked[0],
         pictures=made or 0,
@@ -200,6 +201,15 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
         estimate_usd=to_usd(line.estimate),
         settings=load(line.settings),
     )
+
+
+def _why_paused(view: Connection, line: Row[tuple[object, ...]]) -> str:
+    if line.paused:
+        return "paused by hand"
+    if (hold := load_problem(line.hold)) is not None:
+        return f"{hold.what} {hold.hint}".strip()
+    mine = select(schema.paused.c.inbox).where(schema.paused.c.inbox == line.inbox)
+    return f"the inbox {line.inbox} is paused by hand" if view.scalar(mine) else ""
 
 
 def _pictures_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[Picture]]:

@@ -11,7 +11,7 @@ from watcher.core.errors import DiskError
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
 from watcher.scheduler.lanes import LaneHalted, Lanes
 from watcher.scheduler.turns import Stopping, Turns
-from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Withdrawn, Work
+from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Withdrawn, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,34 +127,39 @@ class Scheduler:
         async with self._work.reuse.sole(item) as (known, settlement):
             if settlement is not None:
                 return await self._work.take_over(known, settlement)
-            asked = await self._ask(known, lane, held)
-            try:
-                return await self._work.settle(asked, outage=self.lanes.failing(lane))
-            finally:
-                self._unsettled.release()
+            if (found := self._work.found_reply(known)) is not None:
+                held.close()
+                await self._unsettled.acquire()
+                return await self._settled(found)
+            money = await self._work.afford(known)
+            with self._work.purse.until_ended(money):
+                return await self._settled(await self._ask(known, lane, held, money))
 
-    async def _ask(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Asked:
-        """One call, or the reply of an earlier one that is on disk. Leaves one `_unsettled` taken."""
-        if (found := self._work.found_reply(item)) is not None:
-            held.close()
-            await self._unsettled.acquire()
-            return found
+    async def _settled(self, asked: Asked) -> Outcome:
+        """Gives the `_unsettled` back that was taken for the call."""
+        try:
+            return await self._work.settle(asked, outage=self.lanes.failing(asked.lane))
+        finally:
+            self._unsettled.release()
+
+    async def _ask(self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held) -> Asked:
+        """One call. Leaves one `_unsettled` taken."""
         probe = self.lanes.admit(lane)
         try:
-            return await self._in_turn(item, lane, held)
+            return await self._in_turn(item, lane, held, money)
         except BaseException:
             if probe:
                 self.lanes.unprobed(lane)
             raise
 
-    async def _in_turn(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Asked:
+    async def _in_turn(self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held) -> Asked:
         await self.turns.enter(item.job_id, lane)
         held.callback(self.turns.leave, item.job_id)
         # With the turn in hand: whose turn it is must not depend on who queued here first.
         await self._unsettled.acquire()
         try:
             self.turns.check()
-            return await self._work.ask(item, lane, on_end=held.close)
+            return await self._work.ask(item, lane, held=money, on_end=held.close)
         except BaseException:
             self._unsettled.release()
             raise

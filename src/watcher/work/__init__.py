@@ -1,6 +1,7 @@
 """From slice to outcomes: an item is asked for, its answer kept, its pictures put into the outbox."""
 
 from watcher.work.pictures import Inputs
+from watcher.work.purse import Purse
 from watcher.work.values import (
     Account,
     Asked,
@@ -8,6 +9,7 @@ from watcher.work.values import (
     Delivered,
     Failed,
     Halted,
+    Held,
     Outcome,
     Place,
     Withdrawn,
@@ -21,9 +23,11 @@ __all__ = [
     "Delivered",
     "Failed",
     "Halted",
+    "Held",
     "Inputs",
     "Outcome",
     "Place",
+    "Purse",
     "Withdrawn",
     "Work",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from watcher.api import ImageApi
+from watcher.core.budgets import Money, Sum
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Refusal, RowState
 from watcher.core.profiles import Profile
 from watcher.outbox import Outbox
@@ -52,8 +53,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What one call may cost, in each sum that it counts in."""
+
+    money: Money
+    sums: tuple[Sum, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`."""
+    """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`. `held`: what
+    it might cost; None where an earlier process began it.
+    """
 
     item: OpenItem
     lane: LaneKey
@@ -61,6 +72,7 @@ class Asked:
     n: int
     reply: Path
     refusal: Refusal | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

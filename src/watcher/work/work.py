@@ -37,7 +37,9 @@ from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
 from watcher.work.keeping import Keeping
+from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
+from watcher.work.purse import Purse, Spent
 from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import (
@@ -56,6 +58,7 @@ from watcher.work.values import (
     Delivered,
     Failed,
     Halted,
+    Held,
     Outcome,
     Place,
     Space,
@@ -79,6 +82,7 @@ class Work:
     places: Mapping[str, Place]
     catalogue: Catalogue
     patience: Patience
+    purse: Purse
     retry: RetryRules
     replies: Path
     inputs: Inputs
@@ -87,10 +91,12 @@ class Work:
     random: random.Random
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    on_hold: Callable[[str], None] = lambda _job: None
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
     _broken: dict[tuple[str, int], int] = field(default_factory=dict)
     _room: Room = field(init=False)
+    _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
     reuse: Reuse = field(init=False)
 
@@ -104,6 +110,9 @@ class Work:
             on_disk=self._on_disk,
             clock=self.clock,
             log=self.log,
+        )
+        self._learning = Learning(
+            ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
         )
         self.reuse = Reuse(
             ledger=self.ledger,
@@ -129,7 +138,19 @@ class Work:
         n = item.item.n - item.delivered
         return Asked(item=item, lane=self.lane(item), attempt=item.pending, n=n, reply=reply)
 
-    async def ask(self, item: OpenItem, lane: LaneKey, *, on_end: Callable[[], object]) -> Asked:
+    async def afford(self, item: OpenItem) -> Held:
+        """What a call may cost is held until it has ended. Raises Withdrawn where a budget is used up:
+        then the job is held.
+        """
+        try:
+            return await self.purse.hold(item)
+        except Spent as spent:
+            await self._hold_job(item, spent)
+            raise Withdrawn from None
+
+    async def ask(
+        self, item: OpenItem, lane: LaneKey, *, held: Held, on_end: Callable[[], object]
+    ) -> Asked:
         """Commit an attempt, send it, leave the raw reply on disk. Raises Withdrawn.
 
         `on_end` is called once a good answer is in, before the disk is waited for.
@@ -143,14 +164,26 @@ class Work:
         if isinstance(pictures, Refusal):
             return self._unsent(item, lane, pictures)
         n = max(1, item.item.n - item.delivered)
-        begun = await self._on_disk(lambda: self.ledger.call(self._begin, item, lane, n))
+        begun = await self._on_disk(lambda: self.ledger.call(self._begin, item, lane, held))
         if begun is None:
             raise Withdrawn
         item, attempt = begun
         reply = self._reply_file(attempt)
         item = replace(item, asked=item.asked + 1, since=item.since or self.clock())
         refusal = await self._send(item, n, pictures, reply, on_end)
-        return Asked(item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal)
+        return Asked(
+            item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal, held=held
+        )
+
+    async def _hold_job(self, item: OpenItem, spent: Spent) -> None:
+        """Its rows stay queued; whoever asks first tells everybody."""
+        fresh = await self.ledger.insist(
+            self.ledger.orders.hold, item.job_id, spent.problem, until=spent.until
+        )
+        if fresh:
+            self.log.warning("job.held", job=item.job_id, code=spent.problem.code,
+                             what=spent.problem.what, what_to_do=spent.problem.hint)  # fmt: skip
+            self.on_hold(item.job_id)
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
         """Commit that a row has what an equal one was paid for."""
@@ -288,7 +321,7 @@ class Work:
                     await self._commit(asked, settlement)
                 return Halted(item=asked.item, problem=problem, scope=scope)
             case Defer():
-                await self._learn(asked, refusal)
+                await self._learning.learn(asked, refusal)
                 return await self._defer(asked, refusal, settlement, verdict)
 
     async def _defer(
@@ -322,6 +355,7 @@ class Work:
             )
         )
         if asked.attempt != _NONE:
+            self.purse.book(asked.item, asked.held, settlement)
             await asyncio.to_thread(self._forget_reply, asked.attempt)
         return over
 
@@ -330,36 +364,12 @@ class Work:
             with suppress(OSError):  # the outcome is safe; the next start clears what is left
                 file.unlink()
 
-    async def _learn(self, asked: Asked, refusal: Refusal) -> None:
-        """What the server does not take is not sent by the rows that follow; a text's cap is no such case."""
-        if refusal.no is not No.MEND or refusal.code == "text_cut":
-            return
-        # A model without transparency still takes the other backgrounds.
-        only = refusal.code == "transparent_background"
-        value = str(asked.item.item.parameters.get(refusal.param, "")) if only else ""
-        await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.refused.learn, asked.lane, refusal.param, value=value, now=self.clock()
-            )
-        )
-        self.log.warning("parameter.refused", lane=str(asked.lane), parameter=refusal.param,
-                         value=value, what=refusal.what,
-                         what_to_do="Rows are asked for without it, for a week.")  # fmt: skip
-
-    def _begin(self, item: OpenItem, lane: LaneKey, n: int) -> tuple[OpenItem, int] | None:
+    def _begin(self, item: OpenItem, lane: LaneKey, held: Held) -> tuple[OpenItem, int] | None:
         """Commit an attempt, in one go on the ledger's thread: a free place waits for it."""
-        attempt = self.ledger.items.begin_attempt(item, lane=lane, n=n, now=self.clock())
-        return None if attempt is None else (self._without_refused(item, lane), attempt)
-
-    def _without_refused(self, item: OpenItem, lane: LaneKey) -> OpenItem:
-        known = self.ledger.refused.of(lane, now=self.clock())
-        said, strict = item.item.parameters, item.item.strict
-        names = (
-            one.parameter
-            for one in known
-            if not one.value or (one.value == said.get(one.parameter) and not strict)
+        attempt = self.ledger.items.begin_attempt(
+            item, lane=lane, n=held.money.images, now=self.clock(), reserved_usd=held.money.usd
         )
-        return replace(item, dropped=tuple(dict.fromkeys((*item.dropped, *names))))
+        return None if attempt is None else (self._learning.without_refused(item, lane), attempt)
 
     async def _forget_interrupted(self, item: OpenItem) -> OpenItem:
         if item.pending is not None:

@@ -1,0 +1,81 @@
+"""What a drop will cost, before anything is asked for: summed up row by row, and told in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from watcher.core.jobs import Item, Operation, Problem, Usage
+from watcher.core.report.times import counted, dollars
+
+# The provider's Batch API (API-FACTS): half the price, within 24 hours.
+_BULK = Decimal("0.5")
+
+
+@dataclass(slots=True)
+class Estimate:
+    """`usd` is the sum of what is known; `unpriced` rows of unknown cost come on top.
+
+    `reused` rows ask for what is paid already; without that they would cost `reused_usd` more.
+    """
+
+    rows: int = 0
+    images: int = 0
+    tokens: int = 0
+    usd: Decimal = Decimal(0)
+    unpriced: int = 0
+    reused: int = 0
+    reused_usd: Decimal = Decimal(0)
+
+    def add(self, item: Item, usage: Usage | None, usd: Decimal | None, *, reused: bool) -> None:
+        self.rows += 1
+        if reused:
+            self.reused += 1
+            self.reused_usd += usd or 0
+            return
+        self.images += 0 if item.operation is Operation.ANALYZE else item.n
+        if usage is not None:
+            self.tokens += usage.text_in + usage.image_in + usage.image_out + usage.text_out
+        if usd is None:
+            self.unpriced += 1
+        else:
+            self.usd += usd
+
+    @property
+    def whole_usd(self) -> Decimal | None:
+        """US dollars of all rows; None when one of them has no known cost."""
+        return None if self.unpriced else self.usd
+
+    @property
+    def bulk_usd(self) -> Decimal:
+        return self.usd * _BULK
+
+    def sentences(self) -> Iterator[str]:
+        """For the note, and for who asks before dropping."""
+        tokens = f", about {self.tokens:,} tokens" if self.tokens else ""
+        yield f"Asks for {counted(self.images, 'image')}{tokens}."
+        if self.unpriced:
+            yield f"The cost of {counted(self.unpriced, 'row')} is not known: their model has no price in the catalogue."
+        if self.reused:
+            less = f", about {dollars(self.reused_usd)} less" if self.reused_usd else ""
+            verb = "asks" if self.reused == 1 else "ask"
+            yield f"{counted(self.reused, 'row')} {verb} for what is paid already and will be reused{less}."
+        if self.usd:
+            saved = dollars(self.usd - self.bulk_usd)
+            yield f"The provider's Batch API would take about {saved} less, and up to a day."
+
+
+def approval(estimate: Estimate, limit: Decimal | None) -> Problem | None:
+    """Why a person is to look at a job first; `limit`: SETTINGS `approve_above_usd`."""
+    if limit is None or (not estimate.unpriced and estimate.usd <= limit):
+        return None
+    if estimate.usd > limit:
+        what = f"It would cost about {dollars(estimate.usd)}, more than {dollars(limit)} (budget.approve_above_usd)."
+    else:
+        what = f"The cost of {counted(estimate.unpriced, 'row')} is not known, and more than {dollars(limit)} waits for a person (budget.approve_above_usd)."
+    return Problem(
+        code="approval",
+        what=what,
+        hint="To approve, rename this note so that it ends in .APPROVED instead of .STATUS.txt, or run: image-watcher approve JOB. To give it up, rename it to .CANCEL.",
+    )

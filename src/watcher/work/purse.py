@@ -1,0 +1,95 @@
+"""Budgets while the work goes on: held before each call, settled by what it cost, never gone beyond."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from watcher.core.budgets import Cap, Money, Sum, charged, spent_problem
+from watcher.core.jobs import OpenItem, Problem, Settlement
+from watcher.ledger import Ledger
+from watcher.work.values import Held
+
+
+class Spent(Exception):  # noqa: N818 - a state, not a fault
+    """A budget has no room for the next call; `until`: when it begins anew, None: not by itself."""
+
+    def __init__(self, problem: Problem, until: float | None) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+        self.until = until
+
+
+@dataclass(slots=True, kw_only=True)
+class Purse:
+    """`caps` of an item; `estimate`: what asking for it now will cost.
+
+    Sums are read from the ledger when they are first wanted, and kept up from there: this process
+    is the only one that spends.
+    """
+
+    ledger: Ledger
+    caps: Callable[[OpenItem], Sequence[Cap]]
+    estimate: Callable[[OpenItem], Money]
+    day_began: Callable[[], float]
+    _sums: dict[str, Sum] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hold(self, item: OpenItem) -> Held:
+        """Wait while calls in flight may leave room yet. Raises Spent when there is none."""
+        money = self.estimate(item)
+        while True:
+            caps = self.caps(item)
+            for cap in caps:
+                await self._load(cap, item)
+            sums = {cap.scope: self._sums[cap.scope] for cap in caps}
+            full = next((cap for cap in caps if not sums[cap.scope].has_room(cap, money)), None)
+            if full is None:
+                for one in sums.values():
+                    one.hold(money)
+                return Held(money=money, sums=tuple(sums.values()))
+            if not sums[full.scope].calls:
+                raise Spent(spent_problem(full, sums[full.scope], money), full.until)
+            self._changed.clear()
+            await self._changed.wait()
+
+    @contextmanager
+    def until_ended(self, held: Held) -> Iterator[None]:
+        """What was held is free again when the call has ended, however it did."""
+        try:
+            yield
+        finally:
+            for one in held.sums:
+                one.release(held.money)
+            self._changed.set()
+
+    def book(self, item: OpenItem, held: Held | None, settlement: Settlement) -> None:
+        """What an attempt did cost. Without `held` it is one of an earlier process, and what was reserved
+        for it is in the sums already.
+        """
+        if held is not None:
+            money = charged(settlement, held.money)
+            sums = held.sums
+        else:
+            before = Money(usd=item.reserved_usd)
+            after = charged(settlement, before)
+            money = Money(usd=(after.usd or Decimal(0)) - (before.usd or Decimal(0)))
+            sums = tuple(
+                self._sums[cap.scope] for cap in self.caps(item) if cap.scope in self._sums
+            )
+        for one in sums:
+            one.spend(money)
+
+    async def _load(self, cap: Cap, item: OpenItem) -> None:
+        if cap.scope in self._sums:
+            return
+        job = item.job_id if cap.scope.startswith("job ") else ""
+        inbox = item.inbox if cap.scope.startswith("inbox ") else ""
+        since = 0.0 if job else self.day_began()
+        found = await self.ledger.insist(self.ledger.costs.spent, since=since, inbox=inbox, job=job)
+        fresh = Sum()
+        fresh.spend(found)
+        self._sums.setdefault(cap.scope, fresh)  # somebody may have been quicker
