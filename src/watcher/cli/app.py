@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,6 @@ from watcher.cli.common import (
 )
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
-from watcher.ledger import Ledger
 
 app = typer.Typer(
     name="image-watcher",
@@ -40,6 +38,15 @@ app = typer.Typer(
 app.add_typer(database.app)
 app.command()(backup.backup)
 app.command()(backup.restore)
+for order in (
+    orders.pause,
+    orders.resume,
+    orders.cancel,
+    orders.retry,
+    orders.priority,
+    orders.approve,
+):
+    app.command()(order)
 
 
 def main() -> None:
@@ -202,50 +209,6 @@ def process(
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
     if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
-
-
-Job = Annotated[
-    str, typer.Argument(help="The job, as `image-watcher status` names it.", show_default=False)
-]
-
-
-def _order(config: Path | None, order: Callable[[Ledger], str]) -> None:
-    with open_ledger(load_settings(config).settings) as ledger:
-        typer.echo(order(ledger))
-
-
-@app.command()
-def pause(job: Job, config: Config = None) -> None:
-    """Start no new calls for a job; those in flight finish. `resume` lets it go on."""
-    _order(config, lambda ledger: orders.pause(ledger, job))
-
-
-@app.command()
-def resume(job: Job, config: Config = None) -> None:
-    """Let a paused job go on."""
-    _order(config, lambda ledger: orders.resume(ledger, job))
-
-
-@app.command()
-def cancel(job: Job, config: Config = None) -> None:
-    """Ask for nothing more of a job. What is in flight is paid for and kept; results are written."""
-    _order(config, lambda ledger: orders.cancel(ledger, job))
-
-
-@app.command()
-def retry(job: Job, config: Config = None) -> None:
-    """Run the failed rows of a job that is over once more; what is done is not paid again."""
-    _order(config, lambda ledger: orders.retry(ledger, job))
-
-
-@app.command()
-def priority(
-    job: Job,
-    how: Annotated[str, typer.Argument(help="urgent, high, normal or low.", show_default=False)],
-    config: Config = None,
-) -> None:
-    """Say whose turn comes first."""
-    _order(config, lambda ledger: orders.priority(ledger, job, how))
 
 
 @app.command()

@@ -170,9 +170,17 @@ class Daemon:
 
     async def look_for_orders(self) -> None:
         """Commands beside this process may have changed the ledger: work and publish what they left."""
+        await self._follow_lanes()
         self.engine.submit()
         for job in await self.ledger.call(self.ledger.views.ended_unpublished):
             self.publisher.finish(job)
+
+    async def _follow_lanes(self) -> None:
+        paused, opened = self.scheduler.follow(await self.ledger.call(self.ledger.lanes.halted))
+        if opened:
+            await self.ledger.call(self.ledger.items.wake)
+        if paused or opened:
+            self._lane_changed()
 
     def accepted(self, job: str, inbox: str) -> None:
         """A drop became a job, or repeats one: to be worked and told of, in a moment. For any thread."""

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import posixpath
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
 from watcher.core.estimates import approval
-from watcher.core.jobs import Item, JobState, Json, Problem
+from watcher.core.jobs import Item, JobState, Problem
 from watcher.core.log import Log
 from watcher.core.naming import job_folder
-from watcher.core.parsing import Limits, kind_of
-from watcher.core.planning import Planner, RowRules
+from watcher.core.parsing import kind_of
+from watcher.core.planning import Planner
 from watcher.core.report import duplicate_note, waiting_note
 from watcher.core.reuse import fingerprint
-from watcher.core.templates import Template
 from watcher.inbox import (
     Claimed,
     Drop,
@@ -53,43 +50,12 @@ from watcher.intake.equal import EqualDrops
 from watcher.intake.faults import our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Pricing, new_rows
+from watcher.intake.rules import InboxRules, Space
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRules:
-    """What an inbox says about the rows of its drops. `fingerprint`: equal rules, equal text.
-
-    `assets`: further folders with pictures; `grace`: seconds that one which is not there is waited
-    for; `hosts`: the only ones that addresses may name, none: any. `picture_row`: the columns of the
-    row that a dropped picture is. `approve_above_usd`: what costs more waits for a person. `reuse_days`:
-    how long what was paid for at `server` is used again.
-    """
-
-    rows: RowRules
-    filename: Template
-    limits: Limits
-    fingerprint: str
-    settings: Mapping[str, Json]
-    priority: int = 1
-    assets: tuple[Path, ...] = ()
-    grace: float = 60.0
-    approve_above_usd: Decimal | None = None
-    reuse_days: float = 0.0
-    server: str = ""
-    hosts: tuple[str, ...] = ()
-    picture_row: Mapping[str, str] = field(default_factory=dict)
-
-
-class Space(Protocol):
-    """Room on the disks."""
-
-    def require(self, folder: Path) -> None:
-        """Raises DiskError where too little is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, or_, select
 
 from watcher.core.jobs import Problem
 from watcher.ledger import schema
@@ -44,6 +44,13 @@ class Lanes:
     def reopen(self, key: str) -> None:
         with self._database.write() as tx:
             tx.execute(delete(_lanes).where(_lanes.c.key == key))
+
+    def seen(self, key: str) -> bool:
+        """Whether there was ever a call on this lane, or on a model of this account."""
+        lane = schema.attempts.c.lane
+        mine = or_(lane == key, lane.startswith(f"{key}/", autoescape=True))
+        with self._database.read() as view:
+            return bool(view.scalar(select(exists().where(mine))))
 
     def halted(self) -> tuple[HaltedLane, ...]:
         with self._database.read() as view:

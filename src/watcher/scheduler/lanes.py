@@ -16,6 +16,7 @@ _COMES_BACK = dict.fromkeys(("connection", "server_error", "outage"), SOON) | {
     "disk_full": (5.0, 15.0, 30.0),
     "reply_lost": (30.0, 300.0, 900.0, 3600.0),
 }
+AT_ONCE = 0.0  # the `probe_at` by which somebody orders a probe
 _PROBE = 10.0  # seconds that the others leave a probe alone
 _OUTAGE_ROWS = 10  # rows in a row that used up their attempts: then it is the server, not the rows
 
@@ -52,7 +53,8 @@ class Lanes:
         self.patient = tuple(patient)
         now = clock()
         self._halted = {
-            lane.key: replace(lane, probe_at=min(lane.probe_at, now)) for lane in halted
+            lane.key: lane if is_by_hand(lane) else replace(lane, probe_at=min(lane.probe_at, now))
+            for lane in halted
         }
         self._probing: set[str] = set()
         self._exhausted: dict[str, int] = {}
@@ -111,13 +113,18 @@ class Lanes:
             probe_at=now + steps[min(probes, len(steps) - 1)],
             probes=probes,
         )
+        if before is not None and is_by_hand(before):
+            return before, False
         self._halted[key] = halted
         self._probing.discard(key)
         return halted, before is None
 
     def passed(self, lane: LaneKey) -> tuple[str, ...]:
         """The API worked for this lane: reopen it. Returns the keys that were halted."""
-        opened = tuple(key for key in _keys(lane) if self._halted.pop(key, None) is not None)
+        shut = (self._halted.get(key) for key in _keys(lane))
+        opened = tuple(one.key for one in shut if one is not None and not is_by_hand(one))
+        for key in opened:
+            del self._halted[key]
         for key in _keys(lane):
             self._probing.discard(key)
         self._exhausted.pop(str(lane), None)
@@ -141,12 +148,39 @@ class Lanes:
         """Settings were reloaded or the key changed: probe every halted lane at once."""
         now = self._clock()
         self._halted = {
-            key: replace(lane, probe_at=now, probes=0) for key, lane in self._halted.items()
+            key: lane if is_by_hand(lane) else replace(lane, probe_at=now, probes=0)
+            for key, lane in self._halted.items()
         }
+
+    def follow(self, ordered: Iterable[HaltedLane]) -> tuple[list[HaltedLane], list[str]]:
+        """What people ordered, as the ledger has it. Returns the lanes that are paused by hand from now
+        on, and the keys of those that may be used, or probed, from now on.
+        """
+        known = {lane.key: lane for lane in ordered}
+        mine = {key: lane for key, lane in self._halted.items() if is_by_hand(lane)}
+        paused = [one for one in known.values() if is_by_hand(one) and one.key not in mine]
+        over = [key for key in mine if key not in known]
+        due = [
+            key
+            for key, lane in self._halted.items()
+            if key in known and known[key].probe_at == AT_ONCE < lane.probe_at - self._clock()
+        ]
+        for lane in paused:
+            self._halted[lane.key] = lane
+            self._probing.discard(lane.key)
+        for key in over:
+            del self._halted[key]
+        for key in due:
+            self._halted[key] = replace(self._halted[key], probe_at=self._clock())
+        return paused, over + due
 
     def only(self, accounts: Collection[str]) -> tuple[str, ...]:
         """Forget what is halted of other accounts: their keys are in use no more. Returns the lanes."""
-        others = tuple(key for key in self._halted if key.partition("/")[0] not in accounts)
+        others = tuple(
+            key
+            for key, lane in self._halted.items()
+            if key.partition("/")[0] not in accounts and not is_by_hand(lane)
+        )
         for key in others:
             del self._halted[key]
         return others
@@ -160,6 +194,11 @@ class Lanes:
 
     def next_probe(self) -> float | None:
         return min((lane.probe_at for lane in self._halted.values()), default=None)
+
+
+def is_by_hand(lane: HaltedLane) -> bool:
+    """Somebody paused it: nothing but that person opens it."""
+    return lane.problem.code == "paused"
 
 
 def _keys(lane: LaneKey) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from watcher.scheduler.turns import Stopping, Turns
 from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Withdrawn, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from watcher.ledger import HaltedLane, Ledger
 
@@ -61,6 +61,16 @@ class Scheduler:
             self._room += 1
             self._unsettled.release()
         self.turns.resize(concurrency)
+
+    def follow(self, ordered: Iterable[HaltedLane]) -> tuple[list[HaltedLane], list[str]]:
+        """As `Lanes.follow`; who waits for a turn of a lane that is paused is sent away."""
+        paused, opened = self.lanes.follow(ordered)
+        for lane in paused:
+            self._work.lane_halted(lane, fresh=True)
+            self.turns.interrupt(LaneHalted(lane), lane.key)
+        for key in opened:
+            self._work.lane_reopened(key)
+        return paused, opened
 
     async def disk_refused(self, lane: LaneKey, problem: Problem) -> None:
         """A disk does not take what was paid for: nobody pays for more until it does."""
