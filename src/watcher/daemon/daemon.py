@@ -254,6 +254,8 @@ class Daemon:
             monotonic=time.monotonic,
             ledger=self.ledger,
             new_id=new_id,
+            clock=time.time,
+            on_order=lambda job: self.accepted(job, name),
             on_state=lambda name, state: self._from_thread(self.telling.note_state, name, state),
             log=self.log,
         )

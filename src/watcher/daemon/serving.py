@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,20 @@ from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
+from watcher.core.report import order_in_vain_note
 from watcher.inbox import (
     Drop,
     InboxFolder,
     InboxLock,
     InboxState,
+    Order,
     Patrol,
     Scanner,
     Waiting,
     Watch,
+    order_of,
     prepare,
+    remove_order,
     write_note,
 )
 from watcher.intake import Intake
@@ -43,6 +48,8 @@ class Serving:
     monotonic: Callable[[], float]
     ledger: Ledger
     new_id: Callable[[], str]
+    clock: Callable[[], float]
+    on_order: Callable[[str], None]
     on_state: Callable[[str, InboxState], None]
     log: Log
 
@@ -118,6 +125,7 @@ class Serving:
             on_ready=self.intake.take,
             on_waiting=self._waiting,
             on_unknown=self._unknown,
+            on_order=self._order,
             on_state=lambda state: self.on_state(self.folder.name, state),
             hands=_HANDS,
             clock=self.monotonic,
@@ -139,6 +147,31 @@ class Serving:
             self.intake.tell_waiting(waiting)
         except (InboxError, DiskError) as error:
             self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
+
+    def _order(self, path: bytes) -> None:
+        """A file that orders something about the job of a drop that lay beside it; done once."""
+        where, slash, name = path.rpartition(b"/")
+        found = order_of(os.fsdecode(name))
+        if found is None:
+            return
+        drop, order = where + slash + os.fsencode(found[0]), found[1]
+        try:
+            jobs = self.ledger.views.running_of_drop(self.folder.name, drop)
+            for job in jobs:
+                self._obey(order, job)
+            remove_order(self.folder, path)
+            if not jobs:
+                write_note(self.folder, drop, order_in_vain_note(found[0], order))
+        except (InboxError, DiskError) as error:
+            self.log.warning("order.refused", inbox=self.folder.name, what=error.what)
+
+    def _obey(self, order: Order, job: str) -> None:
+        if order is Order.CANCEL:
+            self.ledger.orders.cancel(job, now=self.clock())
+        else:
+            self.ledger.orders.approve(job)
+        self.log.info("job.ordered", job=job, order=order.value)
+        self.on_order(job)
 
     def _unknown(self, drops: tuple[Drop, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""

@@ -5,6 +5,7 @@ from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find
 from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
 from watcher.inbox.marker import InboxLock, closed_folders, prepare
 from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
+from watcher.inbox.orders import Order, order_of, remove_order
 from watcher.inbox.patrol import Patrol
 from watcher.inbox.pictures import (
     FoundPicture,
@@ -38,6 +39,7 @@ __all__ = [
     "InboxFolder",
     "InboxLock",
     "InboxState",
+    "Order",
     "Patrol",
     "PictureAbsent",
     "PicturePlaces",
@@ -58,10 +60,12 @@ __all__ = [
     "free_bytes",
     "keep_picture",
     "lies",
+    "order_of",
     "prepare",
     "prove_room",
     "put",
     "remove_note",
+    "remove_order",
     "require_room",
     "reserve_bytes",
     "sha256_in",

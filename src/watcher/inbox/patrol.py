@@ -71,6 +71,7 @@ class Patrol:
         on_waiting: Callable[[Waiting], None],
         on_state: Callable[[InboxState], None],
         on_unknown: Callable[[tuple[Drop, ...]], None] = _nothing,
+        on_order: Callable[[bytes], None] = _nothing,
         recover: Callable[[], object] = _nothing,
         hands: int = 4,
         clock: Callable[[], float],
@@ -86,6 +87,7 @@ class Patrol:
         self._on_waiting = on_waiting
         self._on_state = on_state
         self._on_unknown = on_unknown
+        self._on_order = on_order
         self._recover = recover
         self._clock = clock
         self._stop = stop
@@ -225,6 +227,8 @@ class Patrol:
     def _tell(self, sighting: Sighting) -> None:
         if sighting.unknown:
             self._on_unknown(sighting.unknown)
+        for path in sighting.orders:
+            self._on_order(path)
         told, now = {}, self._clock()
         for waiting in sighting.waiting:
             path = waiting.drop.path

@@ -18,6 +18,7 @@ from watcher.inbox import beneath, done_marker, mounts
 from watcher.inbox.ignore import ignorer
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
+from watcher.inbox.orders import order_of
 from watcher.inbox.seen import Findings, Seen, drop_of, flags
 from watcher.inbox.values import (
     AGAIN,
@@ -103,6 +104,7 @@ class Scanner:
             ready=ready,
             waiting=tuple(found.waiting),
             unknown=tuple(found.unknown),
+            orders=tuple(found.orders),
             next_look=found.next_look,
             settling=found.settling or bool(ready),
             folders=found.folders,
@@ -146,6 +148,8 @@ class Scanner:
             found.markers.add(path)
         elif self._ignored(entry.name) or (b"/" not in path and entry.name in {OURS, *ARCHIVES}):
             return True
+        elif order_of(entry.name):
+            found.orders.append(path)
         elif done_marker.extension(entry.name) in self.folder.extensions:
             seen = self._drops[path] = Seen(first=found.now, since=found.now, turn=self._turn)
             self._see(path, seen, entry, found.now)

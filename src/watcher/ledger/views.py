@@ -121,6 +121,15 @@ class Views:
             job_id = view.scalar(query.order_by(_claims.c.id.desc()).limit(1))
         return None if job_id is None else self.job(job_id)
 
+    def running_of_drop(self, inbox: str, path: bytes) -> list[str]:
+        """The jobs that are running of drops of that path, relative to the inbox."""
+        mine = (_jobs.c.inbox == inbox) & (_jobs.c.path == path)
+        query = select(_jobs.c.id).where(
+            mine, _jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None)
+        )
+        with self._database.read() as view:
+            return list(view.scalars(query))
+
     def inbox(self, job_id: str) -> str:
         """The inbox that a job came from; "" where there is no such job."""
         with self._database.read() as view:

@@ -6,7 +6,13 @@ of ten. Nothing that a row says becomes a formula, markup or script in any of th
 
 from watcher.core.report.cells import defused, undefused
 from watcher.core.report.gallery import gallery_html, thumbnail_of
-from watcher.core.report.notes import duplicate_note, refused_note, status_note, waiting_note
+from watcher.core.report.notes import (
+    duplicate_note,
+    order_in_vain_note,
+    refused_note,
+    status_note,
+    waiting_note,
+)
 from watcher.core.report.overview import COVERS, overview_html
 from watcher.core.report.sheet import (
     MOST_ROWS,
@@ -32,6 +38,7 @@ __all__ = [
     "gallery_html",
     "job_json",
     "json_text",
+    "order_in_vain_note",
     "overview_html",
     "refused_note",
     "results_csv",

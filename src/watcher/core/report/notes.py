@@ -18,6 +18,7 @@ _ENDS = {
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+_ORDERS = {"cancel": "cancel", "approved": "approve"}
 _MOST_NOTES = 5
 
 
@@ -41,6 +42,14 @@ def refused_note(name: str, what: str, hint: str = "") -> str:
     """A drop that cannot be read as a whole. `what`, `hint`: the two sentences of its problem."""
     moved = "The file was moved to the folder failed. Nothing was asked for and nothing was paid."
     return _text([f"refused: {one_line(name)}", *filter(None, (what, hint)), moved])
+
+
+def order_in_vain_note(name: str, order: str) -> str:
+    """`<name>.CANCEL` or `.APPROVED` where nothing is running."""
+    return _text(
+        [f"nothing to do: {one_line(name)}",
+         f"No job of {one_line(name)} is running, so that there is nothing to {_ORDERS[order]}."]
+    )  # fmt: skip
 
 
 def duplicate_note(name: str, earlier: JobResult, *, outbox: str = "") -> str:
