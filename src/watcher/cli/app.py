@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import backup, database, orders
+from watcher.cli import backup, database, money, orders
 from watcher.cli.common import (
     AsJson,
     Config,
@@ -45,6 +45,8 @@ for order in (
     orders.retry,
     orders.priority,
     orders.approve,
+    money.costs,
+    money.estimate,
 ):
     app.command()(order)
 

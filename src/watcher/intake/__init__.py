@@ -1,6 +1,15 @@
 """From drop to job: claimed, read from a snapshot, accepted with all its rows and pictures or not at all."""
 
+from watcher.intake.estimating import FileEstimate, estimate_file
 from watcher.intake.intake import AGAIN, URGENT, Intake
 from watcher.intake.rules import InboxRules, Space
 
-__all__ = ["AGAIN", "URGENT", "InboxRules", "Intake", "Space"]
+__all__ = [
+    "AGAIN",
+    "URGENT",
+    "FileEstimate",
+    "InboxRules",
+    "Intake",
+    "Space",
+    "estimate_file",
+]

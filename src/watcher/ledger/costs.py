@@ -13,7 +13,7 @@ from watcher.ledger import schema
 from watcher.ledger.codec import to_usd
 from watcher.ledger.database import Database
 
-By = Literal["day", "model", "inbox", "job"]
+By = Literal["day", "model", "inbox", "job", "lane"]
 
 _attempts, _jobs, _rows = schema.attempts, schema.jobs, schema.rows
 
@@ -65,7 +65,7 @@ class Costs:
 
     def by(self, by: By, *, since: float = 0.0) -> list[Cost]:
         """Sums in the order of their names, over attempts that began, and rows that were reused, since then."""
-        name = _name(by, _attempts.c.model, _attempts.c.started_at)
+        name = _name(by, _attempts.c.model, _attempts.c.lane, _attempts.c.started_at)
         counted = (
             func.count().label("calls"),
             func.sum(case((_attempts.c.outcome == "answered", _attempts.c.n), else_=0)),
@@ -102,7 +102,8 @@ class Costs:
         return [found[key] for key in sorted(found)]
 
     def _reused(self, by: By, since: float) -> dict[str, tuple[int, Decimal]]:
-        name = _name(by, func.json_extract(_rows.c.item, "$.model"), _rows.c.ended_at)
+        model = func.json_extract(_rows.c.item, "$.model")
+        name = _name(by, model, model, _rows.c.ended_at)  # no lane was asked
         query = (
             select(name, func.count(), func.sum(_rows.c.saved))
             .join(_jobs, _jobs.c.id == _rows.c.job_id)
@@ -116,12 +117,15 @@ class Costs:
             }
 
 
-def _name(by: By, model: ColumnElement[str], at: ColumnElement[float | None]) -> ColumnElement[str]:
+def _name(
+    by: By, model: ColumnElement[str], lane: ColumnElement[str], at: ColumnElement[float | None]
+) -> ColumnElement[str]:
     """What a line stands for; days are those of this machine's time zone."""
     names: dict[By, ColumnElement[str]] = {
         "day": func.strftime("%Y-%m-%d", at, "unixepoch", "localtime"),
         "model": model,
         "inbox": _jobs.c.inbox,
         "job": _jobs.c.id,
+        "lane": lane,
     }
     return names[by]
