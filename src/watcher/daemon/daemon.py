@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
 from watcher.daemon.models import ModelLook
 from watcher.daemon.money import Holds, call_cost, caps, day_of
+from watcher.daemon.news import News
 from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
@@ -46,7 +46,6 @@ from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
 _SIDES = 5.0  # seconds that what goes on beside gets to end
-_TOGETHER = 0.02  # seconds in which drops become jobs that are told of together
 GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
 
 
@@ -60,8 +59,6 @@ class Daemon:
         self.started_at = time.time()
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._accepted: deque[tuple[str, str]] = deque()
-        self._telling = False
         replies, blobs = rooms.state_folders(settings.state_dir)
         self._lock = StateLock(settings.state_dir)
         self._lock.acquire()
@@ -76,6 +73,7 @@ class Daemon:
         self.ledger = Ledger(settings.state_dir, upgrade=True)
         if done := self.ledger.upgraded:
             log.info("ledger.upgraded", made_by=done.before.program, backup=str(done.backup))
+        self.news = News(self.ledger)
         self.ledger.jobs.clear_unaccepted()
         clear_inputs(self._inputs, self._needs_inputs)
         clear_replies(replies, self.ledger.items.unsettled())
@@ -83,7 +81,7 @@ class Daemon:
         self.serving = {
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
         }
-        self.engine = LocalEngine(
+        self.engine = self.news.engine = LocalEngine(
             self.ledger,
             clock=time.time,
             log=log,
@@ -91,16 +89,16 @@ class Daemon:
             closed_until=self._closed_until,
         )
         self.work = self._make_work(keys, replies)
-        self.scheduler = self._make_scheduler()
+        self.scheduler = self.news.scheduler = self._make_scheduler()
         self.work.sleep = self.scheduler.turns.pause  # a disk that refuses holds up no stop
         self.work.on_disk_refused = self.scheduler.disk_refused
         self._forget_other_accounts()
-        self.publisher = self._make_publisher()
+        self.publisher = self.news.publisher = self._make_publisher()
         self.models = self._make_model_look()
         self.telling = Telling(
             settings.state_dir, serving=self.serving, more=self._about_itself, log=log
         )
-        self.holds = Holds(ledger=self.ledger, released=self._lane_changed)
+        self.holds = Holds(ledger=self.ledger, released=self.news.lanes_changed)
         self._sides: tuple[Side, ...] = (self.models, self.holds)
         self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(),)
 
@@ -144,7 +142,7 @@ class Daemon:
         self.scheduler.resize(settings.limits.concurrency)
         self._forget_other_accounts()
         self.probe_now()
-        self._from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
+        self.news.from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
         self.models.look_again()
         # Calls that are in flight finish with the old account.
         self._loop.call_later(GRACE, lambda: asyncio.ensure_future(close_accounts(old)))
@@ -167,33 +165,6 @@ class Daemon:
     def tell(self) -> None:
         """Write down what commands beside this process want to know."""
         self.telling.tell()
-
-    async def look_for_orders(self) -> None:
-        """Commands beside this process may have changed the ledger: work and publish what they left."""
-        await self._follow_lanes()
-        self.engine.submit()
-        for job in await self.ledger.call(self.ledger.views.ended_unpublished):
-            self.publisher.finish(job)
-
-    async def _follow_lanes(self) -> None:
-        paused, opened = self.scheduler.follow(await self.ledger.call(self.ledger.lanes.halted))
-        if opened:
-            await self.ledger.call(self.ledger.items.wake)
-        if paused or opened:
-            self._lane_changed()
-
-    def accepted(self, job: str, inbox: str) -> None:
-        """A drop became a job, or repeats one: to be worked and told of, in a moment. For any thread."""
-        self._accepted.append((job, inbox))
-        if not self._telling:
-            self._telling = True
-            self._from_thread(self._loop.call_later, _TOGETHER, self._take_accepted)
-
-    def _take_accepted(self) -> None:
-        self._telling = False  # before it looks: what comes from here on brings another look
-        while self._accepted:
-            self.publisher.finish(*self._accepted.popleft())
-        self.engine.submit()
 
     def _with_served_inboxes(self, settings: Settings) -> Settings:
         """An inbox that was taken out is served until the restart, by its old settings."""
@@ -245,7 +216,7 @@ class Daemon:
             new_id=new_id,
             month=month,
             log=self.log,
-            on_job=lambda job: self.accepted(job, name),
+            on_job=lambda job: self.news.accepted(job, name),
         )
         return Serving(
             folder=folder,
@@ -255,14 +226,12 @@ class Daemon:
             ledger=self.ledger,
             new_id=new_id,
             clock=time.time,
-            on_order=lambda job: self.accepted(job, name),
-            on_state=lambda name, state: self._from_thread(self.telling.note_state, name, state),
+            on_order=lambda job: self.news.accepted(job, name),
+            on_state=lambda name, state: self.news.from_thread(
+                self.telling.note_state, name, state
+            ),
             log=self.log,
         )
-
-    def _held(self, job: str) -> None:
-        """A job waits for money or for a person: everybody is told."""
-        self.publisher.touch(job)
 
     def _closed_until(self) -> float:
         """Before then nothing can be asked for: every account is halted."""
@@ -289,7 +258,7 @@ class Daemon:
                 estimate=lambda item: call_cost(item, self.catalogue),
                 day_began=lambda: day_of(time.time()).began,
             ),
-            on_hold=self._held,
+            on_hold=self.news.held,
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,
             inputs=Inputs(
@@ -323,8 +292,8 @@ class Daemon:
                 patient=rooms.probe_waits(self.settings.api),
             ),
             batch_size=lambda inbox: self.settings.inboxes[inbox].batch_size,
-            on_change=self._changed,
-            on_lane=self._lane_changed,
+            on_change=self.news.changed,
+            on_lane=self.news.lanes_changed,
             clock=time.time,
         )
 
@@ -368,22 +337,6 @@ class Daemon:
             today=lambda: datetime.now(UTC).date(),
             log=self.log,
         )
-
-    def _changed(self, job: str, over: bool) -> None:  # noqa: FBT001 - the scheduler's callback
-        if over:
-            self.publisher.finish(job)
-        else:
-            self.publisher.touch(job)
-
-    def _lane_changed(self) -> None:
-        """Everybody whose job waits is told why, and when it goes on."""
-        for job in self.ledger.views.unpublished():
-            self.publisher.touch(job)
-        self.engine.submit()
-
-    def _from_thread(self, act: Callable[..., object], *args: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: what happened is in the ledger
-            self._loop.call_soon_threadsafe(act, *args)
 
 
 def _names(accounts: Mapping[str, Account]) -> frozenset[str]:

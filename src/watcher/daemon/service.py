@@ -117,7 +117,7 @@ class Service:
             self._keys = keys
             if self._take_over(daemon, self._loaded, keys):
                 self._log.info("key.changed")
-        await daemon.look_for_orders()
+        await daemon.news.look_for_orders()
         await asyncio.to_thread(daemon.tell)
 
     def _reload(self, daemon: Daemon) -> None:

@@ -10,6 +10,7 @@ from watcher.core.catalogue import Catalogue
 from watcher.core.estimates import Estimate
 from watcher.core.jobs import Item, Problem
 from watcher.core.planning import Planner
+from watcher.inbox import Snapshot
 from watcher.intake.drops import opened_drop
 from watcher.intake.rows import Pricing
 from watcher.intake.rules import InboxRules
@@ -30,7 +31,8 @@ def estimate_file(
 ) -> FileEstimate:
     """Parse and plan every row, as a drop of this file would be. Raises DropError where it cannot be read."""
     pricing, failing, first, rows = Pricing(catalogue, is_paid), 0, None, 0
-    with opened_drop(file.name, file, rules.limits, rules.picture_row) as (parsed, _):
+    own = Snapshot(sha256="", size=file.stat().st_size, path=file)
+    with opened_drop(file.name, own, rules.limits, rules.picture_row) as (parsed, _):
         planner = Planner(rules.rows, catalogue, parsed.columns, parsed.defaults)
         for source in parsed.rows:
             rows += 1
