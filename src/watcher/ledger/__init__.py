@@ -14,12 +14,14 @@ from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
 from watcher.ledger.database import open_database
+from watcher.ledger.figures import Figures, Pace, Totals
 from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.incoming import Incoming
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
 from watcher.ledger.lanes import HaltedLane, Lanes
 from watcher.ledger.orders import Orders
+from watcher.ledger.posts import Post, Posts
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
@@ -35,8 +37,11 @@ __all__ = [
     "Ledger",
     "NewJob",
     "NewRow",
+    "Pace",
+    "Post",
     "RefusedParameter",
     "Scheduled",
+    "Totals",
     "dump",
 ]
 
@@ -57,9 +62,11 @@ class Ledger:
         self.jobs = Jobs(database)
         self.items = Items(database)
         self.companions = Companions(database)
+        self.figures = Figures(database)
         self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
         self.orders = Orders(database)
+        self.posts = Posts(database)
         self.refused = RefusedParameters(database)
         self.schedules = Schedules(database)
         self.views = Views(database)
