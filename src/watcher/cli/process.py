@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from watcher.cli.words import say
+from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DropError, SettingsError
 from watcher.core.jobs import JobState
 from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
-from watcher.daemon.rooms import inbox_folder
+from watcher.daemon.rooms import inbox_folder, inbox_rules
+from watcher.inbox import InboxFolder, place, place_beside
+from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
@@ -46,27 +50,33 @@ def check_files(files: Iterable[Path], extensions: Collection[str]) -> None:
             raise DropError(f"{file} is of no kind that this inbox takes.", f"It takes: {kinds}.")
 
 
-def drop(file: Path, inbox: Path) -> Path:
-    """Copy a file into an inbox under a name of its own; it appears there whole."""
-    inbox.mkdir(parents=True, exist_ok=True)
-    part = inbox / f".{file.name}.{os.getpid()}.part"
-    shutil.copyfile(file, part)
-    for target in _names(file, inbox):
-        try:
-            os.link(part, target)
-        except FileExistsError:
-            continue
-        part.unlink()
-        return target
-    raise AssertionError
+def drop(file: Path, inbox: InboxFolder, pictures: Iterable[str] = ()) -> Path:
+    """Copy a file into an inbox, after the pictures that its rows name beside it. Raises DropError, too."""
+    for path in pictures:
+        with (file.parent / path).open("rb") as picture:
+            if not place_beside(inbox, path, picture):
+                raise DropError(
+                    f"{file.name} names {path}, and in the inbox lies another picture of that name.",
+                    f"Rename one of the two: {inbox.path / path}.",
+                )
+    with file.open("rb") as source:
+        return place(inbox, file.name, source)
 
 
-def _names(file: Path, inbox: Path) -> Iterator[Path]:
-    yield inbox / file.name
-    number = 2
-    while True:
-        yield inbox / f"{file.stem} ({number}){file.suffix}"
-        number += 1
+def pictures_beside(file: Path, settings: Settings, inbox: str) -> list[str]:
+    """The pictures that lie beside a file and that its rows name, each once, as paths from there.
+
+    None where the file cannot be read: that is told as of any other drop.
+    """
+    rules = inbox_rules(settings, inbox, datetime.now(UTC).date())
+    found: dict[str, None] = {}
+    with suppress(DropError):
+        for name in named_pictures(file.name, file, rules, Catalogue.shipped(settings.api.models)):
+            path = PurePosixPath(name.replace("\\", "/"))
+            inside = not path.is_absolute() and ".." not in path.parts
+            if inside and (file.parent / path).is_file():
+                found[str(path)] = None
+    return list(found)
 
 
 def process_files(
@@ -79,10 +89,10 @@ def process_files(
     console: Console,
 ) -> list[JobResult]:
     """Drop files and wait until their jobs are over, with the running daemon or without one."""
-    folder = settings.inboxes[inbox].path
-    check_files(files, inbox_folder(inbox, settings.inboxes[inbox]).extensions)
+    folder = inbox_folder(inbox, settings.inboxes[inbox])
+    check_files(files, folder.extensions)
     started = time.time()
-    dropped = [drop(file, folder) for file in files]
+    dropped = [drop(file, folder, pictures_beside(file, settings, inbox)) for file in files]
     if is_running(settings.state_dir):
         ledger = Ledger(settings.state_dir)
         try:

@@ -13,9 +13,10 @@ from watcher.inbox.pictures import (
     keep_picture,
     sha256_in,
 )
+from watcher.inbox.placing import place, place_beside
 from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
-from watcher.inbox.snapshot import Snapshot, discard, snapshot
+from watcher.inbox.snapshot import Snapshot, discard, on_disk, snapshot
 from watcher.inbox.values import (
     Drop,
     DropBusy,
@@ -58,6 +59,9 @@ __all__ = [
     "free_bytes",
     "keep_picture",
     "lies",
+    "on_disk",
+    "place",
+    "place_beside",
     "prepare",
     "prove_room",
     "put",

@@ -1,5 +1,6 @@
 """From drop to job: claimed, read from a snapshot, accepted with all its rows and pictures or not at all."""
 
-from watcher.intake.intake import AGAIN, URGENT, InboxRules, Intake, Space
+from watcher.intake.intake import AGAIN, URGENT, Intake, Space
+from watcher.intake.rules import InboxRules, named_pictures
 
-__all__ = ["AGAIN", "URGENT", "InboxRules", "Intake", "Space"]
+__all__ = ["AGAIN", "URGENT", "InboxRules", "Intake", "Space", "named_pictures"]

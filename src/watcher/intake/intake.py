@@ -7,20 +7,17 @@ The order is the promise: intent committed → renamed → copied and hashed →
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
-from watcher.core.jobs import JobState, Json, Problem
+from watcher.core.jobs import JobState, Problem
 from watcher.core.log import Log
 from watcher.core.naming import job_folder
-from watcher.core.parsing import Limits, kind_of
-from watcher.core.planning import Planner, RowRules
 from watcher.core.report import duplicate_note, waiting_note
-from watcher.core.templates import Template
 from watcher.inbox import (
     Claimed,
     Drop,
@@ -38,41 +35,22 @@ from watcher.inbox import (
     fetch_marker,
     find_archived,
     find_claimed,
+    on_disk,
     sha256_in,
     snapshot,
     unclaim,
     write_note,
 )
-from watcher.intake.drops import Awaited, Inside, Lacking, Torn, opened_drop
+from watcher.intake.drops import Awaited, Inside, Lacking, Torn, open_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Estimate, new_rows
+from watcher.intake.rules import InboxRules, planner_of
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRules:
-    """What an inbox says about the rows of its drops. `fingerprint`: equal rules, equal text.
-
-    `assets`: further folders with pictures; `grace`: seconds that one which is not there is waited
-    for; `hosts`: the only ones that addresses may name, none: any. `picture_row`: the columns of the
-    row that a dropped picture is.
-    """
-
-    rows: RowRules
-    filename: Template
-    limits: Limits
-    fingerprint: str
-    settings: Mapping[str, Json]
-    priority: int = 1
-    assets: tuple[Path, ...] = ()
-    grace: float = 60.0
-    hosts: tuple[str, ...] = ()
-    picture_row: Mapping[str, str] = field(default_factory=dict)
 
 
 class Space(Protocol):
@@ -147,6 +125,9 @@ class Intake:
         """The note beside a drop that is not taken yet."""
         why = f"{waiting.reason} {waiting.hint}".strip()
         self.log.info("drop.waiting", inbox=self.folder.name, file=waiting.drop.name, what=why)
+        if waiting.unfinished:
+            self.log.warning("drop.unfinished", inbox=self.folder.name, file=waiting.drop.name,
+                             what=waiting.reason, what_to_do=waiting.hint)  # fmt: skip
         write_note(self.folder, waiting.drop.path, waiting_note(waiting.drop.name, why))
 
     def _resume(self, found: Claim, *, lies: bool) -> None:
@@ -249,17 +230,10 @@ class Intake:
     ) -> Acceptance:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
-            with opened_drop(job.name, taken, rules.limits, rules.picture_row) as (
-                parsed,
-                inside,
-            ):
-                # The inbox's template is for tables; a dropped picture has its prompt.
-                own = (
-                    replace(rules.rows, prompt_template=None)
-                    if kind_of(job.name) == "picture"
-                    else rules.rows
-                )
-                planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
+            blob = taken.path or self.blobs
+            with on_disk(blob), taken.open() as stream:
+                parsed, inside = open_drop(job.name, stream, rules.limits, rules.picture_row)
+                planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)
                 estimate = Estimate(self.catalogue)
                 rows = new_rows(parsed, planner, pictures, rules.filename, estimate)

@@ -21,6 +21,7 @@ RESTART = (
     "inboxes.*.watch",
     "inboxes.*.recursive",
     "inboxes.*.settle",
+    "inboxes.*.empty_grace",
     "inboxes.*.poll_interval",
     "inboxes.*.rescan_interval",
     "inboxes.*.ignore",

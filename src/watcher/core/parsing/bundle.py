@@ -5,6 +5,7 @@ Sizes are bounded twice: by what the directory declares, and because no more tha
 
 from __future__ import annotations
 
+import errno
 import stat
 import struct
 import unicodedata
@@ -86,6 +87,7 @@ def open_bundle(
             raise torn("The zip archive ends before its end.") from error
         raise _unreadable() from error
     except _FAULTS as error:
+        _raise_of_disk(error)
         raise _unreadable() from error
     kinds = {name: kind_of(name) for name in entries}
     tables = sorted(name for name, kind in kinds.items() if kind not in (None, "zip", "picture"))
@@ -165,7 +167,14 @@ def _unfold(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         with archive.open(member) as file:  # gives no more than the directory declares
             return file.read()
     except (zipfile.BadZipFile, *_FAULTS) as error:
+        _raise_of_disk(error)
         raise _unreadable() from error
+
+
+def _raise_of_disk(error: Exception) -> None:
+    """A disk that fails is no fault of the archive; a wrong offset in it is one of its own (EINVAL)."""
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+        raise error
 
 
 def _not_one_table(tables: list[str]) -> DropError:
