@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from rich.tree import Tree
 
-from watcher.cli.process import drop, pictures_beside
+from watcher.cli.process import drop, wait_ready
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState
 from watcher.core.results import JobResult
@@ -102,10 +102,10 @@ def _process(
 
 
 def _drop_and_wait(folder: Path, files: list[Path], console: Console) -> list[JobResult]:
-    started = time.time()
     settings = load(folder / "watcher.yaml", {}, folder).settings
-    inbox = inbox_folder("demo", settings.inboxes["demo"])
-    dropped = [drop(file, inbox, pictures_beside(file, settings, "demo")) for file in files]
+    wait_ready(inbox_folder("demo", settings.inboxes["demo"]))
+    started = time.time()
+    dropped = [drop(file, settings, "demo") for file in files]
     ledger = Ledger(folder / "state")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:

@@ -21,12 +21,13 @@ from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
 from watcher.daemon.rooms import inbox_folder, inbox_rules
-from watcher.inbox import InboxFolder, place, place_beside
+from watcher.inbox import InboxFolder, is_ready, place, place_beside
 from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
 _LOOK = 0.2  # seconds between two looks at the ledger
+_READY = 10.0
 
 
 def choose_inbox(settings: Settings, name: str | None) -> tuple[str, Inbox]:
@@ -50,17 +51,26 @@ def check_files(files: Iterable[Path], extensions: Collection[str]) -> None:
             raise DropError(f"{file} is of no kind that this inbox takes.", f"It takes: {kinds}.")
 
 
-def drop(file: Path, inbox: InboxFolder, pictures: Iterable[str] = ()) -> Path:
-    """Copy a file into an inbox, after the pictures that its rows name beside it. Raises DropError, too."""
-    for path in pictures:
-        with (file.parent / path).open("rb") as picture:
-            if not place_beside(inbox, path, picture):
-                raise DropError(
-                    f"{file.name} names {path}, and in the inbox lies another picture of that name.",
-                    f"Rename one of the two: {inbox.path / path}.",
-                )
-    with file.open("rb") as source:
-        return place(inbox, file.name, source)
+def drop(file: Path, settings: Settings, inbox: str) -> Path:
+    """Copy a file into an inbox that is ready, after the pictures that its rows name beside it; returns where it lies.
+
+    Raises DropError, InboxError or DiskError.
+    """
+    folder = inbox_folder(inbox, settings.inboxes[inbox])
+    for path in pictures_beside(file, settings, inbox):
+        if not place_beside(folder, path, file.parent / path):
+            raise DropError(
+                f"{file.name} names {path}, and in the inbox lies another picture of that name.",
+                f"Rename one of the two: {folder.path / path}.",
+            )
+    return place(folder, file)
+
+
+def wait_ready(folder: InboxFolder) -> None:
+    """A daemon that has just started makes its inboxes ready within a moment."""
+    until = time.monotonic() + _READY
+    while not is_ready(folder) and time.monotonic() < until:
+        time.sleep(_LOOK)
 
 
 def pictures_beside(file: Path, settings: Settings, inbox: str) -> list[str]:
@@ -91,28 +101,35 @@ def process_files(
     """Drop files and wait until their jobs are over, with the running daemon or without one."""
     folder = inbox_folder(inbox, settings.inboxes[inbox])
     check_files(files, folder.extensions)
+    if not is_running(settings.state_dir):
+        return asyncio.run(_alone(settings, keys, inbox, files, log, console))
+    wait_ready(folder)
     started = time.time()
-    dropped = [drop(file, folder, pictures_beside(file, settings, inbox)) for file in files]
-    if is_running(settings.state_dir):
-        ledger = Ledger(settings.state_dir)
-        try:
-            return _follow(ledger, inbox, dropped, started, console)
-        finally:
-            ledger.close()
-    return asyncio.run(_alone(settings, keys, inbox, dropped, started, log, console))
+    dropped = [drop(file, settings, inbox) for file in files]
+    ledger = Ledger(settings.state_dir)
+    try:
+        return _follow(ledger, inbox, dropped, started, console)
+    finally:
+        ledger.close()
 
 
 async def _alone(
-    settings: Settings, keys: Mapping[str, str], inbox: str, dropped: list[Path], started: float, log: Log,
+    settings: Settings, keys: Mapping[str, str], inbox: str, files: list[Path], log: Log,
     console: Console,
 ) -> list[JobResult]:  # fmt: skip
     daemon = Daemon(settings, keys, log=log)
     running = asyncio.create_task(daemon.run(watch=False))
     serving = daemon.serving[inbox]
-    await asyncio.to_thread(serving.look_until_settled, lambda: time.sleep(_LOOK))
-    following = asyncio.to_thread(_follow, daemon.ledger, inbox, dropped, started, console, daemon)
+
+    def work() -> list[JobResult]:
+        serving.adopt()
+        started = time.time()
+        dropped = [drop(file, settings, inbox) for file in files]
+        serving.look_until_settled(lambda: time.sleep(_LOOK))
+        return _follow(daemon.ledger, inbox, dropped, started, console, daemon)
+
     try:
-        return await following
+        return await asyncio.to_thread(work)
     finally:
         daemon.stop()
         await running

@@ -32,10 +32,10 @@ from watcher.inbox import (
     claim,
     claimed_ids,
     discard,
+    disk_in_words,
     fetch_marker,
     find_archived,
     find_claimed,
-    on_disk,
     sha256_in,
     snapshot,
     unclaim,
@@ -230,8 +230,7 @@ class Intake:
     ) -> Acceptance:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
-            blob = taken.path or self.blobs
-            with on_disk(blob), taken.open() as stream:
+            with disk_in_words(taken.path or self.blobs), taken.open() as stream:
                 parsed, inside = open_drop(job.name, stream, rules.limits, rules.picture_row)
                 planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)

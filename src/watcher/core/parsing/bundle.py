@@ -83,6 +83,7 @@ def open_bundle(
         archive = zipfile.ZipFile(stream)
         entries = _entries(archive, max_bytes)
     except zipfile.BadZipFile as error:
+        _raise_of_disk(error)
         if head.startswith(b"PK") and not zipfile.is_zipfile(stream):
             raise torn("The zip archive ends before its end.") from error
         raise _unreadable() from error
@@ -172,9 +173,10 @@ def _unfold(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _raise_of_disk(error: Exception) -> None:
-    """A disk that fails is no fault of the archive; a wrong offset in it is one of its own (EINVAL)."""
-    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
-        raise error
+    """A disk that fails is no fault of the archive, also where the library says so; a wrong offset in it is (EINVAL)."""
+    found = error if isinstance(error, OSError) else error.__context__
+    if isinstance(found, OSError) and found.errno not in {None, errno.EINVAL}:
+        raise found
 
 
 def _not_one_table(tables: list[str]) -> DropError:
