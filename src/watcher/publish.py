@@ -16,6 +16,7 @@ from typing import Literal
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.jobs import JobState, Picture, RowState
+from watcher.core.links import PublicLinks
 from watcher.core.log import Log
 from watcher.core.report import (
     COVERS,
@@ -78,12 +79,13 @@ class Publisher:
         clock: Callable[[], float],
         month: Callable[[], str],
         version: str,
-        public_url: str,
+        links: Callable[[], PublicLinks],
         paused: Callable[[str], str],
         log: Log,
     ) -> None:
-        """`inputs`: a folder for each job's pictures. `results_xlsx`: that setting of an inbox.
-        `paused`: why nothing of an inbox moves now, "" when it does. `clock`: seconds since the epoch.
+        """`inputs`: a folder for each job's pictures. `links`: makes `result_urls`. `results_xlsx`: that
+        setting of an inbox. `paused`: why nothing of an inbox moves now, "" when it does.
+        `clock`: seconds since the epoch.
         """
         self._ledger = ledger
         self._shelves = shelves
@@ -93,7 +95,7 @@ class Publisher:
         self._clock = clock
         self._month = month
         self._version = version
-        self._public_url = public_url
+        self._links = links
         self._paused = paused
         self._log = log
         self._now = asyncio.get_running_loop().time  # wall clocks jump
@@ -221,21 +223,19 @@ class Publisher:
         return over
 
     def _write_results(self, outbox: Outbox, job: JobResult) -> None:
-        rows, url, put = self._rows_of(job), self._public_url, outbox.write_text
+        rows, links, put = self._rows_of(job), self._links(), outbox.write_text
         comma = ";" if job.delimiter == ";" else ","  # what spreadsheets split a .csv at
         outbox.prepare(job.folder)
-        put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, public_url=url))
+        put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, links=links))
         if job.state is not JobState.RUNNING:
-            put(job.folder, "results.jsonl", results_jsonl(job, rows(), public_url=url))
-            self._write_failed(
-                outbox, job, failed_csv(job, rows(), delimiter=comma, public_url=url)
-            )
+            put(job.folder, "results.jsonl", results_jsonl(job, rows(), links=links))
+            self._write_failed(outbox, job, failed_csv(job, rows(), delimiter=comma, links=links))
         most = _THUMBNAILS if job.state is JobState.RUNNING else job.pictures
         thumbnail = Thumbnails(outbox, job.folder, most=most).of
         page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail)
         put(job.folder, "index.html", page)
         if wants_workbook(job, self._results_xlsx(job.inbox)):
-            self._workbooks.write(outbox, job, rows(), now=self._clock(), public_url=url)
+            self._workbooks.write(outbox, job, rows(), now=self._clock(), links=links)
         put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
 
     def _rows_of(self, job: JobResult) -> Callable[[], Iterable[RowResult]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.core.report_values import BEGUN, HARM, done, failed, job, picture
 
 from watcher.core.jobs import Problem, RowState
+from watcher.core.links import PublicLinks
 from watcher.core.report import RESULT_COLUMNS, defused, failed_csv, results_csv, undefused
 
 _TEXT = st.one_of(st.text(max_size=40), st.sampled_from(HARM))
@@ -46,7 +47,9 @@ def test_lines_are_as_excel_wants_them() -> None:
 def test_several_pictures_share_a_cell() -> None:
     """Files and public addresses are joined by semicolons; addresses are percent-encoded."""
     row = done(1, pictures=(picture("images/é-1.png"), picture("images/é-2.png", index=2)))
-    read = _read("".join(results_csv(job(), [row], public_url="https://pics.example/o/")))
+    read = _read(
+        "".join(results_csv(job(), [row], links=PublicLinks(base="https://pics.example/o/")))
+    )
     cells = dict(zip(*read, strict=True))
     assert cells["result_files"] == "images/é-1.png;images/é-2.png"
     base = "https://pics.example/o/mugs--2r2kb9sgzdg69/images/%C3%A9"

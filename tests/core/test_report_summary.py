@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.core.report_values import BEGUN, done, failed, job
 
 from watcher.core.jobs import JobState, Json, Problem
+from watcher.core.links import PublicLinks
 from watcher.core.report import job_json, json_text, results_jsonl
 from watcher.core.results import AttemptRecord
 
@@ -22,7 +23,7 @@ _VALUES: st.SearchStrategy[Json] = st.recursive(
 
 def test_a_line_holds_the_row_and_all_that_is_known_of_it() -> None:
     """The drop's own fields stand at the top, ours follow with sizes, hashes, usage and every attempt."""
-    (line,) = results_jsonl(job(), [done(1)], public_url="https://pics.example")
+    (line,) = results_jsonl(job(), [done(1)], links=PublicLinks(base="https://pics.example"))
     said = json.loads(line)
     assert (said["sku"], said["description"]) == ("mug", "A mug")
     assert said["result_status"] == "done"

@@ -377,6 +377,12 @@ def test_waiting_is_told_after_a_minute_and_an_hour(tmp_path: Path) -> None:
             room.clock.now += seconds
             service.patrol.look_once()
         assert [waiting.code for waiting in service.waiting] == ["writing", "writing"]
+        assert [waiting.unfinished for waiting in service.waiting] == [False, True]
+        file.write("y")
+        file.flush()
+        service.patrol.look_once()
+        assert service.waiting[-1].code == "changing"
+        assert [waiting.unfinished for waiting in service.waiting].count(True) == 1
     room.clock.now += 5
     service.patrol.look_once()
     service.patrol.leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from collections.abc import Mapping
@@ -130,6 +131,21 @@ def test_a_password_is_told() -> None:
     place = content.index(b"PK\x01\x02")
     content[place + 8] |= 1
     assert refused(bytes(content)) == "locked"
+
+
+class BrokenDisk(io.BytesIO):
+    """Fails at every read after the first."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+def test_a_broken_disk_is_no_fault_of_the_archive() -> None:
+    """What the disk refuses is told as that, so that the drop is read again; it is not called unreadable."""
+    with pytest.raises(OSError, match="Input/output"):
+        open_bundle(BrokenDisk(packed({"list.csv": b"prompt\na cat\n"})), kind_of=kind_of)
 
 
 def test_half_an_archive_is_waited_for() -> None:

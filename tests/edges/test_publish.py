@@ -20,6 +20,7 @@ from tests.edges.intake_room import MONTH, Desk, desk, dies_at, steps
 from tests.edges.ledger_room import NOW, Notes, settlement
 
 from watcher.core.jobs import LaneKey, RowState
+from watcher.core.links import PublicLinks
 from watcher.ledger import Companion, Ledger
 from watcher.outbox import Outbox, Workbooks
 from watcher.publish import Publisher, Shelf
@@ -47,7 +48,7 @@ class Office:
             clock=lambda: NOW,
             month=lambda: MONTH,
             version="0.1.0",
-            public_url="",
+            links=PublicLinks,
             paused=lambda _inbox: paused,
             log=self.log,
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,6 +251,7 @@ text_values = st.text(min_size=1, max_size=40).filter(
 )
 
 
+@hypothesis.settings(deadline=None)
 @given(prefix=text_values, defaults=st.dictionaries(st.text(max_size=8), text_values, max_size=3))
 def test_effective_settings_can_be_read_back(
     tmp_path_factory: pytest.TempPathFactory, prefix: str, defaults: dict[str, str]

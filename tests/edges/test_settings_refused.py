@@ -163,7 +163,6 @@ def _uses() -> Iterator[tuple[str, str]]:
     yield "inboxes.*.images", "inboxes: {a: {images: {prompt: x}}}"
     yield "inboxes.*.allow_urls", "inboxes: {a: {allow_urls: true}}"
     yield "inboxes.*.allowed_hosts", "inboxes: {a: {allowed_hosts: [h]}}"
-    yield "inboxes.*.require_done_marker", 'inboxes: {a: {require_done_marker: "{name}.done"}}'
 
 
 @pytest.mark.parametrize("key", list(NOT_YET))

@@ -47,11 +47,13 @@ def test_what_it_says_helps(tmp_path: Path) -> None:
         theirs(home.inbox / "clients" / "one", 0o700)
         os.chown(home.inbox / "clients", 0, 0)
         theirs(tmp_path / "deep")
-        settings = {"inboxes": {"main": {"outbox": str(tmp_path / "deep" / "outbox")}}}
+        pictures = theirs(tmp_path / "pictures", 0o750)
+        main = {"outbox": str(tmp_path / "deep" / "outbox"), "assets": [str(pictures)]}
+        settings = {"inboxes": {"main": main}}
         home.configure(settings)
         code, said = checked(home)
         assert code != 0
-        for path in (home.inbox, home.state, tmp_path / "deep" / "outbox"):
+        for path in (home.inbox, home.state, tmp_path / "deep" / "outbox", pictures):
             assert str(path) in said
         assert run_what_it_says(said)
         for _ in range(2):  # what lay behind a closed folder is seen when that is open
@@ -68,6 +70,20 @@ def test_all_is_well(tmp_path: Path) -> None:
         assert code == 0
         assert "Run:" not in said
         assert [*home.inbox.iterdir(), *home.outbox.iterdir()] == []
+
+
+def test_assets_that_are_not_there(tmp_path: Path) -> None:
+    """A folder that rows may take pictures from is missed by name, or told to be readable."""
+    settings = {"inboxes": {"main": {"assets": [str(tmp_path / "pictures")]}}}
+    with house(tmp_path, "http://127.0.0.1:9/v1", settings, start=False) as home:
+        home.inbox.mkdir()
+        code, said = checked(home)
+        assert code != 0
+        assert f"assets of main: {tmp_path / 'pictures'} is not there" in said
+        (tmp_path / "pictures").mkdir()
+        code, said = checked(home)
+        assert code == 0
+        assert f"{tmp_path / 'pictures'} can be read" in said
 
 
 def test_no_room(tmp_path: Path) -> None:

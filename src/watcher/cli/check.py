@@ -47,6 +47,8 @@ def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iter
 def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:
     yield from _folder(inbox.path, f"inbox {name}", disk)
     yield from _folder(inbox.outbox_folder, f"outbox of {name}", disk)
+    for folder in inbox.assets:
+        yield _assets(folder, f"assets of {name}")
     try:
         for sentence in closed_folders(inbox_folder(name, inbox)):
             yield Finding(ok=False, what=sentence)
@@ -71,6 +73,22 @@ def _folder(path: Path, role: str, disk: Disk) -> Iterator[Finding]:
         yield Finding(ok=False, what=f"{role}: {error.what} {error.hint}")
     else:
         yield Finding(ok=True, what=f"{role}: {path} can be written.")
+
+
+def _assets(path: Path, role: str) -> Finding:
+    """Whether pictures can be found and read there; nothing is ever written."""
+    closed = next((above for above in reversed(path.parents) if not _passable(above)), None)
+    if closed is None and not path.is_dir():
+        is_file = "is no folder" if _is_there(path) else "is not there"
+        what = f"{path} {is_file}. Mount it, or name another folder in the settings."
+    elif closed is not None:
+        what = f"{path} cannot be reached by {who()}. Run: {_let_pass(closed)}"
+    elif os.access(path, os.R_OK | os.X_OK):
+        return Finding(ok=True, what=f"{role}: {path} can be read.")
+    else:
+        command = f"sudo chmod -R o+rX {shlex.quote(str(path))}"
+        what = f"{path} may not be read by {who()}. Run: {command}"
+    return Finding(ok=False, what=f"{role}: {what}")
 
 
 def _missing(path: Path, role: str) -> Finding:
@@ -127,8 +145,12 @@ def _command(path: Path, error: OSError) -> str:
         )
     closed = next((above for above in reversed(path.parents) if not _passable(above)), None)
     if closed is not None:
-        return f"Run: sudo setfacl -m u:{os.geteuid()}:x {shlex.quote(str(closed))}"
+        return f"Run: {_let_pass(closed)}"
     return allow(path)
+
+
+def _let_pass(folder: Path) -> str:
+    return f"sudo setfacl -m u:{os.geteuid()}:x {shlex.quote(str(folder))}"
 
 
 def _passable(folder: Path) -> bool:

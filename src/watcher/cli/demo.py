@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,11 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from rich.tree import Tree
 
-from watcher.cli.process import drop
+from watcher.cli.process import drop, wait_ready
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState
 from watcher.core.results import JobResult
+from watcher.daemon.rooms import inbox_folder
 from watcher.ledger import Ledger
+from watcher.settings import load
 
 _START = 30.0  # seconds that a process may take to start
 _LOOK = 0.1
@@ -101,11 +102,10 @@ def _process(
 
 
 def _drop_and_wait(folder: Path, files: list[Path], console: Console) -> list[JobResult]:
+    settings = load(folder / "watcher.yaml", {}, folder).settings
+    wait_ready(inbox_folder("demo", settings.inboxes["demo"]))
     started = time.time()
-    inbox = folder / "inbox"
-    for pictures in (path for path in files[0].parent.iterdir() if path.is_dir()):
-        shutil.copytree(pictures, inbox / pictures.name, dirs_exist_ok=True)  # what rows name
-    dropped = [drop(file, inbox) for file in files]
+    dropped = [drop(file, settings, "demo") for file in files]
     ledger = Ledger(folder / "state")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:

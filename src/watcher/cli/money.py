@@ -7,11 +7,12 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,7 @@ from rich.table import Table
 from watcher.cli.common import AsJson, Config, load_settings, open_ledger
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DropError, LedgerError, WatcherError
-from watcher.core.jobs import Item
 from watcher.core.report.times import counted, dollars
-from watcher.core.reuse import fingerprint
 from watcher.daemon.rooms import inbox_rules
 from watcher.intake import FileEstimate, InboxRules, estimate_file
 from watcher.ledger import Cost
@@ -101,15 +100,15 @@ def _estimated(file: Path, rules: InboxRules, settings: Settings) -> FileEstimat
     catalogue = Catalogue.shipped(settings.api.models)
     try:
         with open_ledger(settings) as ledger:
-
-            def is_paid(item: Item) -> bool:
-                same = fingerprint(item, rules.server) if rules.reuse_days else ""
-                since = time.time() - rules.reuse_days * 86400
-                return bool(same) and ledger.paid.find(same, since=since) is not None
-
-            return estimate_file(file, rules, catalogue, is_paid)
+            since = time.time() - rules.reuse_days * 86400
+            paid = partial(ledger.paid.known, since=since) if rules.reuse_days else _nothing
+            return estimate_file(file, rules, catalogue, paid)
     except LedgerError:  # nothing was ever paid here
-        return estimate_file(file, rules, catalogue, lambda _item: False)
+        return estimate_file(file, rules, catalogue, _nothing)
+
+
+def _nothing(_asked: Collection[str]) -> Collection[str]:
+    return ()
 
 
 def _estimate_json(found: FileEstimate) -> dict[str, object]:

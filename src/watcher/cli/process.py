@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from watcher.cli.words import say
+from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DropError, SettingsError
 from watcher.core.jobs import JobState
 from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
-from watcher.daemon.rooms import inbox_folder
+from watcher.daemon.rooms import inbox_folder, inbox_rules
+from watcher.inbox import InboxFolder, is_ready, place, place_beside
+from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
 _LOOK = 0.2  # seconds between two looks at the ledger
+_READY = 10.0
 
 
 def choose_inbox(settings: Settings, name: str | None) -> tuple[str, Inbox]:
@@ -46,27 +51,42 @@ def check_files(files: Iterable[Path], extensions: Collection[str]) -> None:
             raise DropError(f"{file} is of no kind that this inbox takes.", f"It takes: {kinds}.")
 
 
-def drop(file: Path, inbox: Path) -> Path:
-    """Copy a file into an inbox under a name of its own; it appears there whole."""
-    inbox.mkdir(parents=True, exist_ok=True)
-    part = inbox / f".{file.name}.{os.getpid()}.part"
-    shutil.copyfile(file, part)
-    for target in _names(file, inbox):
-        try:
-            os.link(part, target)
-        except FileExistsError:
-            continue
-        part.unlink()
-        return target
-    raise AssertionError
+def drop(file: Path, settings: Settings, inbox: str) -> Path:
+    """Copy a file into an inbox that is ready, after the pictures that its rows name beside it; returns where it lies.
+
+    Raises DropError, InboxError or DiskError.
+    """
+    folder = inbox_folder(inbox, settings.inboxes[inbox])
+    for path in pictures_beside(file, settings, inbox):
+        if not place_beside(folder, path, file.parent / path):
+            raise DropError(
+                f"{file.name} names {path}, and in the inbox lies another picture of that name.",
+                f"Rename one of the two: {folder.path / path}.",
+            )
+    return place(folder, file)
 
 
-def _names(file: Path, inbox: Path) -> Iterator[Path]:
-    yield inbox / file.name
-    number = 2
-    while True:
-        yield inbox / f"{file.stem} ({number}){file.suffix}"
-        number += 1
+def wait_ready(folder: InboxFolder) -> None:
+    """A daemon that has just started makes its inboxes ready within a moment."""
+    until = time.monotonic() + _READY
+    while not is_ready(folder) and time.monotonic() < until:
+        time.sleep(_LOOK)
+
+
+def pictures_beside(file: Path, settings: Settings, inbox: str) -> list[str]:
+    """The pictures that lie beside a file and that its rows name, each once, as paths from there.
+
+    None where the file cannot be read: that is told as of any other drop.
+    """
+    rules = inbox_rules(settings, inbox, datetime.now(UTC).date())
+    found: dict[str, None] = {}
+    with suppress(DropError):
+        for name in named_pictures(file.name, file, rules, Catalogue.shipped(settings.api.models)):
+            path = PurePosixPath(name.replace("\\", "/"))
+            inside = not path.is_absolute() and ".." not in path.parts
+            if inside and (file.parent / path).is_file():
+                found[str(path)] = None
+    return list(found)
 
 
 def process_files(
@@ -79,30 +99,37 @@ def process_files(
     console: Console,
 ) -> list[JobResult]:
     """Drop files and wait until their jobs are over, with the running daemon or without one."""
-    folder = settings.inboxes[inbox].path
-    check_files(files, inbox_folder(inbox, settings.inboxes[inbox]).extensions)
+    folder = inbox_folder(inbox, settings.inboxes[inbox])
+    check_files(files, folder.extensions)
+    if not is_running(settings.state_dir):
+        return asyncio.run(_alone(settings, keys, inbox, files, log, console))
+    wait_ready(folder)
     started = time.time()
-    dropped = [drop(file, folder) for file in files]
-    if is_running(settings.state_dir):
-        ledger = Ledger(settings.state_dir)
-        try:
-            return _follow(ledger, inbox, dropped, started, console)
-        finally:
-            ledger.close()
-    return asyncio.run(_alone(settings, keys, inbox, dropped, started, log, console))
+    dropped = [drop(file, settings, inbox) for file in files]
+    ledger = Ledger(settings.state_dir)
+    try:
+        return _follow(ledger, inbox, dropped, started, console)
+    finally:
+        ledger.close()
 
 
 async def _alone(
-    settings: Settings, keys: Mapping[str, str], inbox: str, dropped: list[Path], started: float, log: Log,
+    settings: Settings, keys: Mapping[str, str], inbox: str, files: list[Path], log: Log,
     console: Console,
 ) -> list[JobResult]:  # fmt: skip
     daemon = Daemon(settings, keys, log=log)
     running = asyncio.create_task(daemon.run(watch=False))
     serving = daemon.serving[inbox]
-    await asyncio.to_thread(serving.look_until_settled, lambda: time.sleep(_LOOK))
-    following = asyncio.to_thread(_follow, daemon.ledger, inbox, dropped, started, console, daemon)
+
+    def work() -> list[JobResult]:
+        serving.adopt()
+        started = time.time()
+        dropped = [drop(file, settings, inbox) for file in files]
+        serving.look_until_settled(lambda: time.sleep(_LOOK))
+        return _follow(daemon.ledger, inbox, dropped, started, console, daemon)
+
     try:
-        return await following
+        return await asyncio.to_thread(work)
     finally:
         daemon.stop()
         await running

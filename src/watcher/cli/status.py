@@ -67,8 +67,14 @@ def watch(settings: Settings, ledger: Ledger, console: Console) -> None:
 
 def _daemon(settings: Settings) -> Text:
     if is_running(settings.state_dir):
-        in_flight = read_about(settings.state_dir).get("in_flight", 0)
-        return Text(f"The daemon is running; {in_flight} calls in flight.", style="green")
+        told = read_about(settings.state_dir)
+        words = f"The daemon is running; {told.get('in_flight', 0)} calls in flight."
+        if told.get("page"):
+            words += f" Its page: {told['page']}"
+        text = Text(words, style="green")
+        return (
+            text.append(f"\n{told['page_trouble']}", "yellow") if told.get("page_trouble") else text
+        )
     return Text("The daemon is not running. Start it with: image-watcher run", style="yellow")
 
 

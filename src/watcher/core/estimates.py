@@ -6,11 +6,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Item, Operation, Problem, Usage
+from watcher.core.pricing import estimate_usage, estimate_usd
 from watcher.core.report.times import counted, dollars
 
 # The provider's Batch API (API-FACTS): half the price, within 24 hours.
 _BULK = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """What asking for one row takes; `usd` None: not known."""
+
+    images: int
+    tokens: int
+    usd: Decimal | None
+
+
+def row_cost(item: Item, catalogue: Catalogue) -> RowCost:
+    """By the catalogue's estimates."""
+    usage = estimate_usage(item, catalogue) or Usage()
+    return RowCost(
+        images=0 if item.operation is Operation.ANALYZE else item.n,
+        tokens=usage.text_in + usage.image_in + usage.image_out + usage.text_out,
+        usd=estimate_usd(item, catalogue),
+    )
 
 
 @dataclass(slots=True)
@@ -28,19 +49,22 @@ class Estimate:
     reused: int = 0
     reused_usd: Decimal = Decimal(0)
 
-    def add(self, item: Item, usage: Usage | None, usd: Decimal | None, *, reused: bool) -> None:
+    def add(self, cost: RowCost) -> None:
+        self._count(cost, 1)
+
+    def reuse(self, cost: RowCost) -> None:
+        """One of the rows that were added asks for what is paid already."""
+        self._count(cost, -1)
         self.rows += 1
-        if reused:
-            self.reused += 1
-            self.reused_usd += usd or 0
-            return
-        self.images += 0 if item.operation is Operation.ANALYZE else item.n
-        if usage is not None:
-            self.tokens += usage.text_in + usage.image_in + usage.image_out + usage.text_out
-        if usd is None:
-            self.unpriced += 1
-        else:
-            self.usd += usd
+        self.reused += 1
+        self.reused_usd += cost.usd or 0
+
+    def _count(self, cost: RowCost, sign: int) -> None:
+        self.rows += sign
+        self.images += sign * cost.images
+        self.tokens += sign * cost.tokens
+        self.unpriced += sign * (cost.usd is None)
+        self.usd += sign * (cost.usd or 0)
 
     @property
     def whole_usd(self) -> Decimal | None:

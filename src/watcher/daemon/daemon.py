@@ -15,10 +15,12 @@ from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.jobs import Json, Refusal
 from watcher.core.log import Log
-from watcher.core.naming import job_id
 from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
+from watcher.daemon.door import link_key, make_page, public_links
+from watcher.daemon.heard import Heard
+from watcher.daemon.marks import month, new_id
 from watcher.daemon.models import ModelLook
 from watcher.daemon.money import Holds, call_cost, caps, day_of
 from watcher.daemon.news import News
@@ -41,6 +43,7 @@ from watcher.outbox import Workbooks
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
+from watcher.web import WebServer
 from watcher.work import Account, Inputs, Purse, Work
 from watcher.work.settlements import NO_KEY
 
@@ -55,7 +58,7 @@ class Daemon:
     def __init__(self, settings: Settings, keys: Mapping[str, str], *, log: Log) -> None:
         """`keys`: the API's, by inbox ("": the common one). Raises LedgerError, DiskError or SettingsError where it cannot be built."""
         self.settings = settings
-        self.log = log
+        log = self.log = Heard(log, clock=time.time)
         self.started_at = time.time()
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -70,6 +73,7 @@ class Daemon:
         self._inputs.mkdir(exist_ok=True, mode=0o700)
         clear_folder(rooms.sheets_folder(settings.state_dir))
         self.space = Space(lambda: self.settings.disk, monotonic=time.monotonic)
+        self._link_key = link_key(settings.state_dir)
         self.ledger = Ledger(settings.state_dir, upgrade=True)
         if done := self.ledger.upgraded:
             log.info("ledger.upgraded", made_by=done.before.program, backup=str(done.backup))
@@ -100,7 +104,9 @@ class Daemon:
         )
         self.holds = Holds(ledger=self.ledger, released=self.news.lanes_changed)
         self._sides: tuple[Side, ...] = (self.models, self.holds)
-        self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(),)
+        self.page = self._make_page() if settings.web.enabled else None
+        page = (self.page,) if self.page else ()
+        self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(), *page)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
@@ -278,7 +284,10 @@ class Daemon:
             "version": __version__,
             "started_at": self.started_at,
             "in_flight": self.scheduler.turns.in_flight,
+            "concurrency": self.settings.limits.concurrency,
             "retiring_models": self.models.about(),
+            "page": self.page.address if self.page else "",
+            "page_trouble": self.page.trouble if self.page else "",
         }
 
     def _make_scheduler(self) -> Scheduler:
@@ -309,7 +318,7 @@ class Daemon:
             clock=time.time,
             month=month,
             version=__version__,
-            public_url=self.settings.web.public_url or "",
+            links=lambda: public_links(self.settings.web, self._link_key, time.time()),
             paused=self.paused,
             log=self.log,
         )
@@ -323,6 +332,25 @@ class Daemon:
             sleep=asyncio.sleep,
             log=self.log,
         )
+
+    def _make_page(self) -> WebServer:
+        return make_page(
+            self.settings.web,
+            ledger=self.ledger,
+            serving=self.serving,
+            about=self.telling.about,
+            halted=lambda: self.scheduler.lanes.halted,
+            ordered=self._ordered,
+            space=self.space,
+            new_id=new_id,
+            link_key=self._link_key,
+            log=self.log,
+        )
+
+    def _ordered(self, job: str) -> None:
+        """Somebody gave an order about it: work and tell what it left."""
+        self.engine.submit()
+        self.publisher.finish(job)
 
     def _make_model_look(self) -> ModelLook:
         async def listing() -> Sequence[ModelListing] | Refusal:
@@ -347,12 +375,3 @@ async def close_accounts(accounts: Mapping[str, Account]) -> None:
     """Give their connections back."""
     for account in {id(each): each for each in accounts.values()}.values():
         await account.api.aclose()
-
-
-def new_id() -> str:
-    """Sortable by time; unique by chance and, were it not, by the claim's folder."""
-    return job_id(time.time_ns() // 1_000_000, random.getrandbits(32))
-
-
-def month() -> str:
-    return datetime.now().astimezone().strftime("%Y-%m")

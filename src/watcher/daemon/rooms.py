@@ -89,6 +89,7 @@ def inbox_folder(name: str, inbox: Inbox) -> InboxFolder:
         ),
         max_file_bytes=int(inbox.max_file_mb * 1_000_000),
         settle=inbox.settle,
+        empty_grace=inbox.empty_grace,
         poll_interval=inbox.poll_interval,
         rescan_interval=inbox.rescan_interval,
         recursive=inbox.recursive,

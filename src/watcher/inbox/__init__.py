@@ -3,7 +3,7 @@
 from watcher.inbox.archive import archive, bring_along, find_archived
 from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find_claimed, unclaim
 from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
-from watcher.inbox.marker import InboxLock, closed_folders, prepare
+from watcher.inbox.marker import InboxLock, closed_folders, is_ready, prepare
 from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
 from watcher.inbox.orders import Order, order_of, remove_order
 from watcher.inbox.patrol import Patrol
@@ -14,6 +14,7 @@ from watcher.inbox.pictures import (
     keep_picture,
     sha256_in,
 )
+from watcher.inbox.placing import place, place_beside
 from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import Snapshot, discard, snapshot
@@ -27,7 +28,7 @@ from watcher.inbox.values import (
     Waiting,
 )
 from watcher.inbox.watch import Watch
-from watcher.inbox.words import allow, who
+from watcher.inbox.words import allow, disk_in_words, who
 
 __all__ = [
     "Claimed",
@@ -54,13 +55,17 @@ __all__ = [
     "claimed_ids",
     "closed_folders",
     "discard",
+    "disk_in_words",
     "fetch_marker",
     "find_archived",
     "find_claimed",
     "free_bytes",
+    "is_ready",
     "keep_picture",
     "lies",
     "order_of",
+    "place",
+    "place_beside",
     "prepare",
     "prove_room",
     "put",

@@ -55,6 +55,14 @@ def require(folder: InboxFolder, root: int) -> None:
         raise _no_marker(folder) from None
 
 
+def is_ready(folder: InboxFolder) -> bool:
+    """Whether the inbox is there, with its marker."""
+    with suppress(OSError, InboxError), beneath.root_of(folder.path) as root:
+        require(folder, root)
+        return True
+    return False
+
+
 def closed_folders(folder: InboxFolder) -> tuple[str, ...]:
     """For each sub-folder that this service may not read or empty: one sentence and the command that helps."""
     found = []

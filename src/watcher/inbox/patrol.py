@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watcher.core.errors import DiskError, InboxError, WatcherError
 from watcher.inbox.hands import Hands
@@ -234,8 +234,10 @@ class Patrol:
             path = waiting.drop.path
             stage = 1 if waiting.final else sum(now - waiting.since >= t for t in _TOLD_AFTER)
             told[path] = (waiting.code, stage)
-            if stage and self._told.get(path) != told[path]:
-                self._on_waiting(waiting)
+            before = self._told.get(path, ("", 0))
+            if stage and before != told[path]:
+                late = stage == len(_TOLD_AFTER) and before[1] < stage
+                self._on_waiting(replace(waiting, unfinished=late))
         self._told = told
 
     def _tell_stuck(self, drop: Drop, stuck: Waiting | None) -> None:

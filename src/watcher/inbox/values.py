@@ -84,6 +84,7 @@ class Waiting:
 
     `code`: writing, changing, empty, marker, unreadable, stuck; or, `final` because waiting alone
     will not help: link, special, hardlink, folder, closed (a folder that may not be read).
+    `unfinished`: it has waited for an hour, which nobody meant; told once.
     """
 
     drop: Drop
@@ -92,6 +93,7 @@ class Waiting:
     hint: str
     since: float
     final: bool = False
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,16 @@ def in_words(path: Path | str) -> Iterator[None]:
         raise worded(path, error) from None
 
 
+@contextmanager
+def disk_in_words(path: Path | str) -> Iterator[None]:
+    """OSError becomes DiskError where the disk of `path` is full or broken; any other is left as it is."""
+    try:
+        yield
+    except OSError as error:
+        found = worded(path, error)
+        raise (found if isinstance(found, DiskError) else error) from None
+
+
 def worded(path: Path | str, error: OSError) -> DiskError | InboxError:
     if error.errno in _DISK:
         return DiskError(f"{path} cannot be used: {_DISK[error.errno]}.", _ROOM)

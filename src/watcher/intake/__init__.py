@@ -1,8 +1,8 @@
 """From drop to job: claimed, read from a snapshot, accepted with all its rows and pictures or not at all."""
 
 from watcher.intake.estimating import FileEstimate, estimate_file
-from watcher.intake.intake import AGAIN, URGENT, Intake
-from watcher.intake.rules import InboxRules, Space
+from watcher.intake.intake import AGAIN, URGENT, Intake, Space
+from watcher.intake.rules import InboxRules, named_pictures
 
 __all__ = [
     "AGAIN",
@@ -12,4 +12,5 @@ __all__ = [
     "Intake",
     "Space",
     "estimate_file",
+    "named_pictures",
 ]

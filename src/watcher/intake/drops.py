@@ -4,8 +4,7 @@ that still wait for pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import PurePath
@@ -15,7 +14,7 @@ from watcher.core.jobs import Json, SourceRow
 from watcher.core.parsing import Limits, Parsed, kind_of, parse
 from watcher.core.parsing.bundle import open_bundle
 from watcher.core.planning.values import as_references, shown
-from watcher.inbox import Claimed, Drop, PicturePlaces, Snapshot
+from watcher.inbox import Claimed, Drop, PicturePlaces
 
 _MOST_NAMED = 10  # pictures that a note names
 _MOST_LOOKED_FOR = 100
@@ -23,25 +22,22 @@ _MOST_LOOKED_FOR = 100
 Inside: TypeAlias = Callable[[str], bytes | None]
 
 
-@contextmanager
-def opened_drop(
-    name: str, taken: Snapshot, limits: Limits, picture_row: Mapping[str, str]
-) -> Iterator[tuple[Parsed, Inside]]:
-    """The rows of a drop of that name, copied as `taken`, and what gives the pictures inside it.
+def open_drop(
+    name: str, stream: BinaryIO, limits: Limits, picture_row: Mapping[str, str]
+) -> tuple[Parsed, Inside]:
+    """The rows of a drop of that name, whose bytes `stream` gives, and what gives the pictures inside it.
 
     `picture_row`: the columns of the one row that a dropped picture is, besides its name; empty
     where pictures are no drops. Raises DropError or TornDrop, also while rows are iterated.
     """
     kind = kind_of(name)
-    with taken.open() as stream:
-        if kind == "zip":
-            bundle = open_bundle(stream, kind_of=kind_of, max_bytes=limits.max_bytes)
-            parsed = parse(bundle.table, BytesIO(bundle.rows()), limits=limits)
-            yield replace(parsed, notes=(*bundle.notes, *parsed.notes)), bundle.picture
-        elif kind == "picture" and picture_row:
-            yield _one_row(name, picture_row), lambda _name: _all(stream)
-        else:
-            yield parse(name, stream, limits=limits), _nothing
+    if kind == "zip":
+        bundle = open_bundle(stream, kind_of=kind_of, max_bytes=limits.max_bytes)
+        parsed = parse(bundle.table, BytesIO(bundle.rows()), limits=limits)
+        return replace(parsed, notes=(*bundle.notes, *parsed.notes)), bundle.picture
+    if kind == "picture" and picture_row:
+        return _one_row(name, picture_row), lambda _name: _all(stream)
+    return parse(name, stream, limits=limits), _nothing
 
 
 def _one_row(name: str, picture_row: Mapping[str, str]) -> Parsed:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.estimates import Estimate
-from watcher.core.jobs import Item, Problem
-from watcher.core.planning import Planner
-from watcher.inbox import Snapshot
-from watcher.intake.drops import opened_drop
+from watcher.core.jobs import Problem
+from watcher.intake.drops import open_drop
 from watcher.intake.rows import Pricing
-from watcher.intake.rules import InboxRules
+from watcher.intake.rules import InboxRules, planner_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +25,16 @@ class FileEstimate:
 
 
 def estimate_file(
-    file: Path, rules: InboxRules, catalogue: Catalogue, is_paid: Callable[[Item], bool]
+    file: Path,
+    rules: InboxRules,
+    catalogue: Catalogue,
+    paid: Callable[[Collection[str]], Collection[str]],
 ) -> FileEstimate:
-    """Parse and plan every row, as a drop of this file would be. Raises DropError where it cannot be read."""
-    pricing, failing, first, rows = Pricing(catalogue, is_paid), 0, None, 0
-    own = Snapshot(sha256="", size=file.stat().st_size, path=file)
-    with opened_drop(file.name, own, rules.limits, rules.picture_row) as (parsed, _):
-        planner = Planner(rules.rows, catalogue, parsed.columns, parsed.defaults)
+    """Parse and plan every row, as a drop of this file would be; `paid`: which fingerprints are paid for. Raises DropError where it cannot be read."""
+    pricing, failing, first, rows = Pricing(catalogue, rules.server), 0, None, 0
+    with file.open("rb") as stream:
+        parsed, _ = open_drop(file.name, stream, rules.limits, rules.picture_row)
+        planner = planner_of(file.name, parsed, rules, catalogue)
         for source in parsed.rows:
             rows += 1
             plan = planner.plan(source)
@@ -41,4 +42,5 @@ def estimate_file(
                 failing, first = failing + 1, first or plan
             else:
                 pricing.add(plan)
+    pricing.count_reused(paid)
     return FileEstimate(rows=rows, failing=failing, first=first, estimate=pricing.sum)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import posixpath
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath
+from typing import Protocol
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, DropError, InboxError, TornDrop, WatcherError
 from watcher.core.estimates import approval
-from watcher.core.jobs import Item, JobState, Problem
+from watcher.core.jobs import JobState, Problem
 from watcher.core.log import Log
 from watcher.core.naming import job_folder
-from watcher.core.parsing import kind_of
-from watcher.core.planning import Planner
 from watcher.core.report import duplicate_note, waiting_note
-from watcher.core.reuse import fingerprint
 from watcher.inbox import (
     Claimed,
     Drop,
@@ -37,6 +35,7 @@ from watcher.inbox import (
     claim,
     claimed_ids,
     discard,
+    disk_in_words,
     fetch_marker,
     find_archived,
     find_claimed,
@@ -45,17 +44,24 @@ from watcher.inbox import (
     unclaim,
     write_note,
 )
-from watcher.intake.drops import Awaited, Inside, Lacking, Torn, opened_drop
+from watcher.intake.drops import Awaited, Inside, Lacking, Torn, open_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.faults import our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Pricing, new_rows
-from watcher.intake.rules import InboxRules, Space
+from watcher.intake.rules import InboxRules, planner_of
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
+
+
+class Space(Protocol):
+    """Room on the disks."""
+
+    def require(self, folder: Path) -> None:
+        """Raises DiskError where too little is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,9 @@ class Intake:
         """The note beside a drop that is not taken yet."""
         why = f"{waiting.reason} {waiting.hint}".strip()
         self.log.info("drop.waiting", inbox=self.folder.name, file=waiting.drop.name, what=why)
+        if waiting.unfinished:
+            self.log.warning("drop.unfinished", inbox=self.folder.name, file=waiting.drop.name,
+                             what=waiting.reason, what_to_do=waiting.hint)  # fmt: skip
         write_note(self.folder, waiting.drop.path, waiting_note(waiting.drop.name, why))
 
     def _resume(self, found: Claim, *, lies: bool) -> None:
@@ -225,19 +234,11 @@ class Intake:
     ) -> Acceptance:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
-            with opened_drop(job.name, taken, rules.limits, rules.picture_row) as (
-                parsed,
-                inside,
-            ):
-                # The inbox's template is for tables; a dropped picture has its prompt.
-                own = (
-                    replace(rules.rows, prompt_template=None)
-                    if kind_of(job.name) == "picture"
-                    else rules.rows
-                )
-                planner = Planner(own, self.catalogue, parsed.columns, parsed.defaults)
+            with disk_in_words(taken.path or self.blobs), taken.open() as stream:
+                parsed, inside = open_drop(job.name, stream, rules.limits, rules.picture_row)
+                planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)
-                pricing = Pricing(self.catalogue, partial(self._is_paid, rules))
+                pricing = Pricing(self.catalogue, rules.server)
                 rows = new_rows(
                     parsed, planner, pictures, rules.filename, pricing, anew=_is_anew(claimed)
                 )
@@ -245,6 +246,7 @@ class Intake:
             now = self.monotonic()
             self._lacking.expect(claimed, pictures.places, pictures.absent, rules.grace, now)
             pictures.finish()
+            pricing.count_reused(partial(self._paid, rules))
         except BaseException:
             shutil.rmtree(self.inputs / job.id, ignore_errors=True)
             raise
@@ -259,12 +261,12 @@ class Intake:
             hold=approval(pricing.sum, rules.approve_above_usd),
         )
 
-    def _is_paid(self, rules: InboxRules, item: Item) -> bool:
-        """Whether it will be reused, as far as that can be told before its pictures are fetched."""
-        if rules.reuse_days <= 0 or not (same := fingerprint(item, rules.server)):
-            return False
+    def _paid(self, rules: InboxRules, asked: Collection[str]) -> Collection[str]:
+        """What will be reused, as far as that can be told before pictures are fetched."""
+        if rules.reuse_days <= 0 or not asked:
+            return ()
         since = self.clock() - rules.reuse_days * 86400
-        return self.ledger.paid.find(same, since=since) is not None
+        return self.ledger.paid.known(asked, since=since)
 
     def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
         places = PicturePlaces(

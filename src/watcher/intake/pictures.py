@@ -87,7 +87,7 @@ class RowPictures:
         Raises InboxError or DiskError.
         """
         rules = picture_rules(item, self._catalogue, self._rules.profile)
-        found = [self._brought(role, reference, rules) for role, reference in _named(item)]
+        found = [self._brought(role, reference, rules) for role, reference in named(item)]
         brought = [each for each in found if isinstance(each, _Brought)]
         self._note(number, brought)
         problem = next((each for each in found if isinstance(each, Problem)), None)
@@ -116,7 +116,7 @@ class RowPictures:
             problem = _not_as_it_is(told)
         if problem:
             return problem
-        stored = {role: [b.stored for b in brought if b.role == role] for role, _ in _named(item)}
+        stored = {role: [b.stored for b in brought if b.role == role] for role, _ in named(item)}
         return replace(
             item,
             images=tuple(stored["image"]),
@@ -127,7 +127,7 @@ class RowPictures:
 
     def _brought(self, role: Role, reference: str, rules: PictureRules) -> _Brought | Problem:
         """Looked up where an earlier row named the same; brought in now where none did."""
-        if _is_data(reference):
+        if is_data(reference):
             return self._bring(role, reference, rules)
         key = (role, reference, rules)
         if key not in self._known:
@@ -173,7 +173,7 @@ class RowPictures:
         return _Brought(role=role, reference=url, stored=url)
 
     def _found(self, role: Role, reference: str) -> FoundPicture:
-        if not _is_data(reference):
+        if not is_data(reference):
             return self.places.find(reference)
         kind, _, data = reference.partition(",")
         try:
@@ -196,7 +196,7 @@ class RowPictures:
         return kept
 
 
-def _named(item: Item) -> Iterator[tuple[Role, str]]:
+def named(item: Item) -> Iterator[tuple[Role, str]]:
     for reference in item.images:
         yield "image", reference
     if item.mask:
@@ -205,7 +205,7 @@ def _named(item: Item) -> Iterator[tuple[Role, str]]:
         yield "markup", item.markup
 
 
-def _is_data(reference: str) -> bool:
+def is_data(reference: str) -> bool:
     return reference[:5].lower() == "data:"
 
 

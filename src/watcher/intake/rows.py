@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.estimates import Estimate
-from watcher.core.jobs import Item, Json, Problem, SourceRow, Usage
+from watcher.core.estimates import Estimate, RowCost, row_cost
+from watcher.core.jobs import Item, Json, Problem, SourceRow
 from watcher.core.naming import assign_stems, kept_stems
 from watcher.core.parsing import Parsed
 from watcher.core.planning import Planner, item_to_json
-from watcher.core.pricing import estimate_usage, estimate_usd
+from watcher.core.reuse import fingerprint
 from watcher.core.templates import Template, TemplateError
 from watcher.intake.pictures import RowPictures
 from watcher.ledger import NewRow, dump
@@ -24,23 +23,29 @@ _PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 
 
 class Pricing:
-    """What rows will cost, summed up as they come in.
+    """What rows will cost, summed up as they come in. `server`: whom they are asked of."""
 
-    `is_paid`: whether a row asks for what is paid already; asked of the first rows only.
-    """
-
-    def __init__(self, catalogue: Catalogue, is_paid: Callable[[Item], bool]) -> None:
+    def __init__(self, catalogue: Catalogue, server: str) -> None:
         self._catalogue = catalogue
-        self._is_paid = is_paid
-        self._known: dict[object, tuple[Mapping[str, Json], Usage | None, Decimal | None]] = {}
+        self._server = server
+        self._known: dict[object, tuple[Mapping[str, Json], RowCost]] = {}
+        self._asked: list[tuple[str, RowCost]] = []
         self.sum = Estimate()
 
     def add(self, item: Item) -> None:
-        _, usage, usd = self._cost(item)
-        reused = self.sum.rows < _LOOKED_UP and item.reuse and self._is_paid(item)
-        self.sum.add(item, usage, usd, reused=reused)
+        cost = self._cost(item)
+        self.sum.add(cost)
+        if item.reuse and len(self._asked) < _LOOKED_UP:
+            self._asked.append((fingerprint(item, self._server), cost))
 
-    def _cost(self, item: Item) -> tuple[Mapping[str, Json], Usage | None, Decimal | None]:
+    def count_reused(self, paid: Callable[[Collection[str]], Collection[str]]) -> None:
+        """`paid`: which of some fingerprints are paid for already; asked for the first rows only."""
+        known = paid({same for same, _ in self._asked if same})
+        for same, cost in self._asked:
+            if same in known:
+                self.sum.reuse(cost)
+
+    def _cost(self, item: Item) -> RowCost:
         """Looked up where an earlier row was alike: rows that say the same share their `parameters`."""
         own = (len(item.prompt.encode("utf-8", "replace")), item.n, len(item.images), item.markup)
         key = (item.model, item.operation, id(item.parameters), *own)
@@ -48,11 +53,9 @@ class Pricing:
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            usage = estimate_usage(item, self._catalogue)
-            usd = estimate_usd(item, self._catalogue)
             # The parameters are held, so that their id stays theirs.
-            found = self._known[key] = (item.parameters, usage, usd)
-        return found
+            found = self._known[key] = (item.parameters, row_cost(item, self._catalogue))
+        return found[1]
 
 
 def new_rows(

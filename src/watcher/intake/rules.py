@@ -1,17 +1,20 @@
-"""What an inbox says about its drops, as values."""
+"""What an inbox says about the rows of its drops, and what plans them by it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
-from watcher.core.jobs import Json
-from watcher.core.parsing import Limits
-from watcher.core.planning import RowRules
+from watcher.core.catalogue import Catalogue
+from watcher.core.jobs import Item, Json
+from watcher.core.parsing import Limits, Parsed, kind_of
+from watcher.core.pictures import is_address
+from watcher.core.planning import Planner, RowRules
 from watcher.core.templates import Template
+from watcher.intake.drops import open_drop
+from watcher.intake.pictures import is_data, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,26 @@ class InboxRules:
     picture_row: Mapping[str, str] = field(default_factory=dict)
 
 
-class Space(Protocol):
-    """Room on the disks."""
+def planner_of(name: str, parsed: Parsed, rules: InboxRules, catalogue: Catalogue) -> Planner:
+    """What plans the rows of a drop of that name."""
+    own = rules.rows
+    if (
+        kind_of(name) == "picture"
+    ):  # the inbox's template is for tables; a dropped picture has its prompt
+        own = replace(own, prompt_template=None)
+    return Planner(own, catalogue, parsed.columns, parsed.defaults)
 
-    def require(self, folder: Path) -> None:
-        """Raises DiskError where too little is free."""
+
+def named_pictures(name: str, path: Path, rules: InboxRules, catalogue: Catalogue) -> Iterator[str]:
+    """The pictures that the rows of a file name and that it does not hold itself, as they are written there.
+
+    Raises DropError or TornDrop, here or while they are iterated.
+    """
+    with path.open("rb") as stream:
+        parsed, inside = open_drop(name, stream, rules.limits, rules.picture_row)
+        planner = planner_of(name, parsed, rules, catalogue)
+        plans = (planner.plan(row) for row in parsed.rows)
+        for plan in plans:
+            for _, reference in named(plan) if isinstance(plan, Item) else ():
+                if not (is_data(reference) or is_address(reference) or inside(reference)):
+                    yield reference

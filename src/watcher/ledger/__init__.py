@@ -15,6 +15,7 @@ from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
 from watcher.ledger.costs import Cost, Costs
 from watcher.ledger.database import open_database
+from watcher.ledger.figures import Figures, Pace, Totals
 from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.incoming import Incoming
 from watcher.ledger.items import Items
@@ -22,6 +23,7 @@ from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, N
 from watcher.ledger.lanes import HaltedLane, Lanes
 from watcher.ledger.orders import Orders
 from watcher.ledger.paid import Paid, PaidRow
+from watcher.ledger.posts import Post, Posts
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
@@ -38,9 +40,12 @@ __all__ = [
     "Ledger",
     "NewJob",
     "NewRow",
+    "Pace",
     "PaidRow",
+    "Post",
     "RefusedParameter",
     "Scheduled",
+    "Totals",
     "dump",
 ]
 
@@ -62,10 +67,12 @@ class Ledger:
         self.jobs = Jobs(database)
         self.items = Items(database)
         self.companions = Companions(database)
+        self.figures = Figures(database)
         self.inboxes = Inboxes(database)
         self.lanes = Lanes(database)
         self.orders = Orders(database)
         self.paid = Paid(database)
+        self.posts = Posts(database)
         self.refused = RefusedParameters(database)
         self.schedules = Schedules(database)
         self.views = Views(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -72,6 +73,14 @@ class Paid:
             job_id=line.job_id, number=line.number, inbox=line.inbox, folder=line.folder,
             pictures=pictures, text=line.text, cost_usd=to_usd(line.cost),
         )  # fmt: skip
+
+    def known(self, fingerprints: Collection[str], *, since: float) -> set[str]:
+        """Which of these were paid for at `since` or later."""
+        query = select(_paid.c.fingerprint).where(
+            _paid.c.fingerprint.in_(fingerprints), _paid.c.paid_at >= since
+        )
+        with self._database.read() as view:
+            return set(view.scalars(query))
 
 
 def note_paid(tx: Connection, fingerprint: str, job_id: str, number: int, now: float) -> None:

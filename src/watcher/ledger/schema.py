@@ -224,3 +224,22 @@ schedules = Table(
     Column("state", String, nullable=False, default="dropped"),
     Column("problem", Text),
 )
+
+# Jobs that came over HTTP. id: the claim that its drop gets. key: the caller's own, NULL without one.
+# next_at NULL: nobody is to be called back, or it is settled; heard: "" until then, or why it was given up.
+posts = Table(
+    "posts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("inbox", String, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("key", String, unique=True),
+    Column("fingerprint", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("callback_url", Text, nullable=False, default=""),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("next_at", Float),
+    Column("heard", Text, nullable=False, default=""),
+    Index("posts_next", "next_at"),
+    Index("posts_created", "created_at"),
+)

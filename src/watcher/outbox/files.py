@@ -20,9 +20,12 @@ from watcher.outbox.faults import told
 from watcher.outbox.pictures import PictureFacts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+_PLAIN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe holds up nobody
 _BUFFER = 1 << 16
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 _RENDITIONS = "renditions"
 _SUBFOLDERS = ("images", "thumbnails")
 
@@ -152,6 +155,26 @@ class Outbox:
             _walked(root, [*_plain(folder), *parents]) as where,
         ):
             _remove(last, where)
+
+    def open_file(self, folder: str, name: str) -> int | None:
+        """A plain file of ours for reading; the caller closes the descriptor. None: there is none.
+
+        Raises ValueError for a path that leads elsewhere, DiskError where the disk does not answer.
+        """
+        *parents, last = _plain(name)
+        where = [*_plain(folder), *parents]
+        with told(self.root / folder / name):
+            try:
+                with _opened(self.root) as root, _walked(root, where) as into:
+                    found = os.open(last, _PLAIN_FILE, dir_fd=into)
+            except OSError as error:
+                if error.errno in _NO_FILE:
+                    return None
+                raise
+        if stat.S_ISREG(os.fstat(found).st_mode):
+            return found
+        os.close(found)
+        return None
 
     def room(self) -> int:
         """Bytes that may still be written here; 0 when the disk is out of inodes."""

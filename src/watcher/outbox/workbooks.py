@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from watcher.core.jobs import JobState
+from watcher.core.links import NO_LINKS, PublicLinks
 from watcher.core.report import sheet_columns, sheet_rows, summary_lines
 from watcher.core.results import JobResult, RowResult
 from watcher.outbox.files import Outbox
@@ -38,7 +39,7 @@ class Workbooks:
         rows: Iterable[RowResult],
         *,
         now: float,
-        public_url: str = "",
+        links: PublicLinks = NO_LINKS,
     ) -> None:
         """Nothing where it is too soon. `now`: seconds since the epoch. Raises DiskError."""
         began = self._monotonic()
@@ -48,7 +49,7 @@ class Workbooks:
         place = self._folder / job.id
         contents = Contents(
             columns=sheet_columns(job),
-            rows=sheet_rows(job, rows, public_url=public_url),
+            rows=sheet_rows(job, rows, links=links),
             summary=summary_lines(job, now, most=self._most_shown),
             most_shown=self._most_shown,
         )

@@ -15,6 +15,7 @@ from watcher.settings.values import (
     Bytes,
     Count,
     Days,
+    DoneMarker,
     FileTemplate,
     HeaderNames,
     PromptTemplate,
@@ -57,13 +58,16 @@ class Inbox(Section):
         default="auto", description="how new files are noticed"
     )
     settle: Seconds = Field(default=2, description="seconds without change before a file is taken")
+    empty_grace: Seconds = Field(
+        default=60, description="seconds that an empty file is given before it is refused"
+    )
     poll_interval: Seconds = Field(default=5, description="seconds between two looks when polling")
     rescan_interval: Seconds = Field(default=60, description="seconds between two full looks")
     recursive: bool = Field(default=True, description="look into sub-folders")
     ignore: tuple[Text, ...] = Field(
         default=(), description="name patterns, added to the built-in list"
     )
-    require_done_marker: Text | None = Field(
+    require_done_marker: DoneMarker | None = Field(
         default=None, description='a file that says that a drop is whole, such as "{name}.done"'
     )
     assets: tuple[Path, ...] = Field(

@@ -16,7 +16,9 @@ from watcher.settings.inbox import Inbox
 from watcher.settings.provider import Api, Budget, Limits
 from watcher.settings.values import (
     Address,
+    Count,
     Cron,
+    Days,
     Gigabytes,
     InboxName,
     Listen,
@@ -67,17 +69,33 @@ class Notify(Section):
 
 
 class Web(Section):
-    """The status page."""
+    """The status page, its figures for monitoring, and jobs over HTTP."""
 
     enabled: bool = Field(default=True, description="whether there is one")
     listen: Listen = Field(
         default="127.0.0.1:8765", description="address:port; a public address needs a token_file"
     )
-    token_file: Path | None = Field(default=None, description="a file that holds the token")
+    hosts: tuple[Text, ...] = Field(
+        default=(), description="further names that it may be asked for by, such as watcher.example"
+    )
+    token_file: Path | None = Field(
+        default=None, description="a file that holds the token; without it the page is for reading"
+    )
+    reading: Literal["open", "token"] = Field(
+        default="open", description="token: nothing is shown without the token, but signed links"
+    )
     public_url: Address | None = Field(
         default=None, description="where people reach it; makes result_urls"
     )
-    intake: bool = Field(default=False, description="take jobs by POST /jobs")
+    links_days: Days = Field(
+        default=0, description="days that result_urls are good for, signed; 0: not signed, no end"
+    )
+    intake: bool = Field(default=False, description="take jobs by POST /jobs; needs a token_file")
+    posts_per_minute: Count = Field(default=60, description="jobs that are taken by POST a minute")
+    callback_hosts: tuple[Text, ...] = Field(
+        default=(),
+        description="hosts that callback_url may name, private ones too; none: any public one",
+    )
 
 
 class Disk(Section):

@@ -20,7 +20,6 @@ NOT_YET: Mapping[str, str] = {
     "inboxes.*.lane": "the Batch API",
     "inboxes.*.renditions": "local conversions",
     "inboxes.*.notify": "alerts",
-    "inboxes.*.require_done_marker": "waiting for a done marker",
 }
 
 

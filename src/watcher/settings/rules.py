@@ -107,6 +107,15 @@ def _public_page(settings: Settings) -> Iterator[Finding]:
         yield Finding(path=("web", "listen"), text=text)
 
 
+def _token_needed(settings: Settings) -> Iterator[Finding]:
+    web = settings.web
+    for name, wanted in (("intake", web.intake), ("reading", web.reading == "token")):
+        if web.enabled and wanted and web.token_file is None:
+            value = getattr(web, name)
+            text = f"found {value!r} without a token; allowed: `web.token_file` as well"
+            yield Finding(path=("web", name), text=text)
+
+
 def _waits(settings: Settings) -> Iterator[Finding]:
     retry = settings.api.retry
     if retry.longest < retry.base:
@@ -161,6 +170,7 @@ _RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _folders_apart,
     _database,
     _public_page,
+    _token_needed,
     _waits,
     _addresses,
     _models,

@@ -118,6 +118,13 @@ def _zone(value: str) -> str:
     return value
 
 
+def _done_marker(value: str) -> str:
+    plain = value.strip() == value and not set(value) & set("/\\\0\n")
+    if not plain or value in {"", ".", "..", "{name}"} or value.count("{name}") > 1:
+        raise ValueError('the name of a file beside the drop, such as "{name}.done"')
+    return value
+
+
 def _row_values(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if any(isinstance(value, dict) for value in values.values()):
         raise ValueError("column names with one plain value each")
@@ -154,6 +161,7 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 PromptTemplate: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 FileTemplate: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+DoneMarker: TypeAlias = Annotated[str, AfterValidator(_done_marker)]
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 Cron: TypeAlias = Annotated[str, AfterValidator(_cron)]
 Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]

@@ -5,6 +5,7 @@ Sizes are bounded twice: by what the directory declares, and because no more tha
 
 from __future__ import annotations
 
+import errno
 import stat
 import struct
 import unicodedata
@@ -82,10 +83,12 @@ def open_bundle(
         archive = zipfile.ZipFile(stream)
         entries = _entries(archive, max_bytes)
     except zipfile.BadZipFile as error:
+        _raise_of_disk(error)
         if head.startswith(b"PK") and not zipfile.is_zipfile(stream):
             raise torn("The zip archive ends before its end.") from error
         raise _unreadable() from error
     except _FAULTS as error:
+        _raise_of_disk(error)
         raise _unreadable() from error
     kinds = {name: kind_of(name) for name in entries}
     tables = sorted(name for name, kind in kinds.items() if kind not in (None, "zip", "picture"))
@@ -165,7 +168,15 @@ def _unfold(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         with archive.open(member) as file:  # gives no more than the directory declares
             return file.read()
     except (zipfile.BadZipFile, *_FAULTS) as error:
+        _raise_of_disk(error)
         raise _unreadable() from error
+
+
+def _raise_of_disk(error: Exception) -> None:
+    """A disk that fails is no fault of the archive, also where the library says so; a wrong offset in it is (EINVAL)."""
+    found = error if isinstance(error, OSError) else error.__context__
+    if isinstance(found, OSError) and found.errno not in {None, errno.EINVAL}:
+        raise found
 
 
 def _not_one_table(tables: list[str]) -> DropError:

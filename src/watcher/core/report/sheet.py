@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from watcher.core.jobs import Json, Picture, RowState
+from watcher.core.links import NO_LINKS, PublicLinks
 from watcher.core.report.cells import cell, defused
 from watcher.core.report.head import Head, head
 from watcher.core.report.page import shown
@@ -48,12 +49,12 @@ def sheet_columns(job: JobResult) -> list[str]:
 
 
 def sheet_rows(
-    job: JobResult, rows: Iterable[RowResult], *, public_url: str = ""
+    job: JobResult, rows: Iterable[RowResult], *, links: PublicLinks = NO_LINKS
 ) -> Iterator[SheetRow]:
     """In the order of `rows`; no cell runs as a formula, also when the sheet is saved as text."""
     own = own_columns(job)
     for row in rows:
-        ours = results_of(row, job.folder, public_url)
+        ours = results_of(row, job.folder, links)
         theirs = (_cell(row.values[at]) if at < len(row.values) else "" for at in own)
         results = (_figure(name, ours[name]) for name in RESULT_COLUMNS)
         yield SheetRow(cells=(*theirs, *results), state=row.state, pictures=row.pictures)

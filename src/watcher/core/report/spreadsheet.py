@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
 
 from watcher.core.headers import is_result_column
 from watcher.core.jobs import RowState
+from watcher.core.links import NO_LINKS, PublicLinks
 from watcher.core.report.cells import cell, defused
 from watcher.core.report.times import iso
 from watcher.core.results import JobResult, RowResult
@@ -43,28 +43,36 @@ class _Line:
 
 
 def results_csv(
-    job: JobResult, rows: Iterable[RowResult], *, delimiter: str = ",", public_url: str = ""
+    job: JobResult,
+    rows: Iterable[RowResult],
+    *,
+    delimiter: str = ",",
+    links: PublicLinks = NO_LINKS,
 ) -> Iterator[str]:
     """The lines of `results.csv`, one a row, in the order of `rows` (row order is the caller's).
 
     `delimiter`: the drop's own, so that a spreadsheet of the same country opens both.
-    `public_url`: where the outbox can be reached from outside, if it can; makes `result_urls`.
+    `links`: where the outbox can be reached from outside, if it can; makes `result_urls`.
     """
     write = csv.writer(_Line(), delimiter=delimiter, lineterminator="\r\n").writerow
     own = own_columns(job)
     yield _BOM + write([*(defused(job.columns[at]) for at in own), *RESULT_COLUMNS])
     for row in rows:
-        ours = results_of(row, job.folder, public_url)
+        ours = results_of(row, job.folder, links)
         theirs = (cell(row.values[at]) if at < len(row.values) else "" for at in own)
         yield write([*map(defused, theirs), *(defused(ours[name]) for name in RESULT_COLUMNS)])
 
 
 def failed_csv(
-    job: JobResult, rows: Iterable[RowResult], *, delimiter: str = ",", public_url: str = ""
+    job: JobResult,
+    rows: Iterable[RowResult],
+    *,
+    delimiter: str = ",",
+    links: PublicLinks = NO_LINKS,
 ) -> Iterator[str]:
     """As `results_csv`, with those rows only that failed or gave fewer pictures than asked for."""
     failed = (row for row in rows if row.state in NEEDS_A_PERSON)
-    return results_csv(job, failed, delimiter=delimiter, public_url=public_url)
+    return results_csv(job, failed, delimiter=delimiter, links=links)
 
 
 def own_columns(job: JobResult) -> list[int]:
@@ -72,13 +80,13 @@ def own_columns(job: JobResult) -> list[int]:
     return [at for at, name in enumerate(job.columns) if not is_result_column(name)]
 
 
-def results_of(row: RowResult, folder: str, public_url: str) -> dict[str, str]:
+def results_of(row: RowResult, folder: str, links: PublicLinks) -> dict[str, str]:
     """The cells that we add to a row, by column; `folder` is the job's, by name."""
     problem = row.problem
     return {
         "result_status": row.state,
         "result_files": ";".join(picture.file for picture in row.pictures),
-        "result_urls": ";".join(urls_of(row, folder, public_url)),
+        "result_urls": ";".join(urls_of(row, folder, links)),
         "result_text": row.text,
         "result_error_code": problem.code if problem else "",
         "result_error": problem.what if problem else "",
@@ -101,9 +109,6 @@ def hint_of(row: RowResult) -> str:
     return hint
 
 
-def urls_of(row: RowResult, folder: str, public_url: str) -> list[str]:
+def urls_of(row: RowResult, folder: str, links: PublicLinks) -> list[str]:
     """Public addresses of a row's pictures, none where the outbox has none."""
-    if not public_url:
-        return []
-    base = f"{public_url.rstrip('/')}/{quote(folder, safe='')}"
-    return [f"{base}/{quote(picture.file)}" for picture in row.pictures]
+    return [links.to(folder, picture.file) for picture in row.pictures] if links.base else []

@@ -9,6 +9,7 @@ from itertools import count
 
 from watcher.core.headers import is_result_column
 from watcher.core.jobs import Json, Picture, Problem, RowState, Usage
+from watcher.core.links import NO_LINKS, PublicLinks
 from watcher.core.report.spreadsheet import hint_of, urls_of
 from watcher.core.report.times import iso
 from watcher.core.results import AttemptRecord, JobResult, RowResult
@@ -20,7 +21,7 @@ def json_text(value: Json) -> str:
 
 
 def results_jsonl(
-    job: JobResult, rows: Iterable[RowResult], *, public_url: str = ""
+    job: JobResult, rows: Iterable[RowResult], *, links: PublicLinks = NO_LINKS
 ) -> Iterator[str]:
     """The lines of `results.jsonl`, one object a row, in the order of `rows`.
 
@@ -30,7 +31,7 @@ def results_jsonl(
     names = _field_names(job.columns)
     for row in rows:
         own = {name: value for name, value in zip(names, row.values, strict=False) if name}
-        yield json.dumps({**own, **_ours(row, job, public_url)}, ensure_ascii=False) + "\n"
+        yield json.dumps({**own, **_ours(row, job, links)}, ensure_ascii=False) + "\n"
 
 
 def _field_names(columns: tuple[str, ...]) -> list[str]:
@@ -45,13 +46,13 @@ def _field_names(columns: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _ours(row: RowResult, job: JobResult, public_url: str) -> dict[str, Json]:
+def _ours(row: RowResult, job: JobResult, links: PublicLinks) -> dict[str, Json]:
     problem = row.problem
     return {
         "result_row": row.number,
         "result_status": row.state,
         "result_files": [picture.file for picture in row.pictures],
-        "result_urls": urls_of(row, job.folder, public_url),
+        "result_urls": urls_of(row, job.folder, links),
         "result_text": row.text,
         "result_error_code": problem.code if problem else None,
         "result_error": problem.what if problem else None,

@@ -20,6 +20,21 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text),
     )
     op.create_table(
+        "posts",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("inbox", sa.String, nullable=False),
+        sa.Column("path", sa.LargeBinary, nullable=False),
+        sa.Column("key", sa.String, unique=True),
+        sa.Column("fingerprint", sa.String, nullable=False),
+        sa.Column("created_at", sa.Float, nullable=False),
+        sa.Column("callback_url", sa.Text, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("next_at", sa.Float),
+        sa.Column("heard", sa.Text, nullable=False),
+        sa.Index("posts_next", "next_at"),
+        sa.Index("posts_created", "created_at"),
+    )
+    op.create_table(
         "paid",
         sa.Column("fingerprint", sa.String, primary_key=True),
         sa.Column("job_id", sa.String, nullable=False),
@@ -52,4 +67,5 @@ def downgrade() -> None:
         op.drop_column(table, column)
     op.drop_table("paused")
     op.drop_table("paid")
+    op.drop_table("posts")
     op.drop_table("schedules")

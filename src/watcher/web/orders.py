@@ -1,0 +1,61 @@
+"""Orders about one job, given from the page or by a program: they go through the ledger, as all do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from watcher.core.jobs import JobState
+from watcher.core.results import JobResult
+from watcher.web.problems import Refused, not_found
+from watcher.web.values import Behind
+
+
+def give(behind: Behind, job_id: str, order: str) -> JobResult:
+    """The job after the order. Raises Refused where there is no such job, or it cannot take the order."""
+    job = behind.ledger.views.job(job_id)
+    if job is None:
+        raise not_found(f"There is no job {job_id}.", "The status page names them.")
+    _ORDERS[order](behind, job)
+    return behind.ledger.views.job(job_id) or job
+
+
+def _pause(behind: Behind, job: JobResult) -> None:
+    _require_running(job, taken=behind.ledger.orders.pause(job.id))
+
+
+def _resume(behind: Behind, job: JobResult) -> None:
+    _require_running(job, taken=behind.ledger.orders.resume(job.id))
+
+
+def _cancel(behind: Behind, job: JobResult) -> None:
+    _require_running(job, taken=behind.ledger.orders.cancel(job.id, now=behind.clock()))
+
+
+def _retry(behind: Behind, job: JobResult) -> None:
+    if job.state is JobState.RUNNING:
+        raise Refused(409, "still_running", f"Job {job.id} still runs.", "Wait until it is over.")
+    if not behind.ledger.jobs.run_again(job.id):
+        what = f"Job {job.id} has no row that can be asked for again."
+        hint = "Rows that could not be read: correct them in failed.csv and drop that."
+        raise Refused(409, "nothing_failed", what, hint)
+
+
+def _require_running(job: JobResult, *, taken: bool) -> None:
+    if not taken:
+        hint = "There is nothing to order any more."
+        raise Refused(409, "over", f"Job {job.id} is over ({job.state}).", hint)
+
+
+_ORDERS: Mapping[str, Callable[[Behind, JobResult], None]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "retry": _retry,
+}
+ORDERS = tuple(_ORDERS)
+TOLD = {
+    "pause": "Paused: calls in flight finish, no new ones start.",
+    "resume": "The job goes on.",
+    "cancel": "Cancelled: what is in flight is kept, nothing more is asked for.",
+    "retry": "The failed rows run again.",
+}

@@ -1,0 +1,200 @@
+"""What the status page says, as values: gathered from the ledger in one go, in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from watcher.core.jobs import JobState, RowState
+from watcher.core.naming import thumbnail_file
+from watcher.core.report.head import Head, head
+from watcher.core.report.page import shown
+from watcher.core.report.times import counted, dollars, iso, lasted
+from watcher.core.results import JobResult
+from watcher.ledger import HaltedLane
+from watcher.web.values import Behind, Said
+
+_RUNNING, _ENDED = 20, 30  # jobs that the page shows
+_STRIP = 8  # pictures of a running job
+_WINDOW, _SHORT_WINDOW = 300.0, 20.0  # seconds that the rate is taken over
+_DAY = 86400.0
+_LONG = 600  # characters
+_ENOUGH = 3  # rows from which the rest is guessed
+_WORDS = {
+    "online": "open", "starting": "starting", "paused": "paused", "offline": "away",
+    "standby": "served by another",
+}  # fmt: skip
+_MODES = {"events": "sees new files at once", "polling": "looks every few seconds"}
+_TONES = {"online": "done", "paused": "paused", "offline": "failed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job: its head, what may be ordered, why rows failed, its newest pictures."""
+
+    head: Head
+    orders: tuple[str, ...]
+    left: str
+    troubles: tuple[tuple[str, str, str], ...] = ()  # how many rows, what, what to do
+    strip: tuple[tuple[str, str], ...] = ()  # address, thumbnail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a list: a lane, an inbox, an error. `moment`: ISO 8601, None for none."""
+
+    id: str
+    tone: str
+    name: str
+    words: str
+    hint: str = ""
+    moment: str | None = None
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The whole page. `headline` and `tone`: the state at a glance."""
+
+    headline: str
+    tone: str
+    figures: tuple[tuple[str, str, str], ...]
+    running: tuple[JobView, ...]
+    ended: tuple[JobView, ...]
+    lanes: tuple[Line, ...]
+    inboxes: tuple[Line, ...]
+    said: tuple[Line, ...]
+
+
+def gather(behind: Behind) -> Status:
+    """Everything as it is now. Raises DiskError where the ledger cannot be read."""
+    now, views = behind.clock(), behind.ledger.views
+    about: Mapping[str, Any] = behind.about()
+    halted = behind.halted()
+    running = views.jobs(states=(JobState.RUNNING,), most=_RUNNING)
+    ended = views.jobs(states=[one for one in JobState if one is not JobState.RUNNING], most=_ENDED)
+    open_rows = behind.ledger.figures.open_rows()
+    headline, tone = _headline(about, halted, open_rows)
+    return Status(
+        headline=headline,
+        tone=tone,
+        figures=tuple(_figures(behind, about, open_rows, _window(running, now))),
+        running=tuple(_running(behind, job, now) for job in running),
+        ended=tuple(_ended(behind, job, now) for job in ended),
+        lanes=tuple(_lanes(halted, about)),
+        inboxes=tuple(_inboxes(about)),
+        said=tuple(map(_said, behind.said())),
+    )
+
+
+def _headline(
+    about: Mapping[str, Any], halted: Sequence[HaltedLane], open_rows: Mapping[RowState, int]
+) -> tuple[str, str]:
+    if any("/" not in lane.key for lane in halted):
+        return "Paused: nothing is asked for until the cause is gone", "paused"
+    if halted:
+        return "Partly paused: one model is not asked for", "paused"
+    troubled = [name for name, one in about["inboxes"].items() if one["state"] == "offline"]
+    if troubled:
+        return f"The inbox {troubled[0]} is away", "failed"
+    left = sum(open_rows.values())
+    return (f"Working, {counted(left, 'row')} to go", "running") if left else ("All done", "done")
+
+
+def _figures(
+    behind: Behind, about: Mapping[str, Any], open_rows: Mapping[RowState, int], window: float
+) -> Iterator[tuple[str, str, str]]:
+    now = behind.clock()
+    lately = behind.ledger.figures.pace(now - window)
+    day = behind.ledger.figures.pace(now - _DAY)
+    rate = lately.pictures * 60 / window
+    yield "Rate", f"{rate:.1f}" if 0 < rate < 10 else f"{rate:.0f}", "pictures a minute"  # noqa: PLR2004
+    most = about.get("concurrency")
+    yield "In flight", str(about.get("in_flight", 0)), f"of {most} calls" if most else "calls"
+    yield "To do", f"{sum(open_rows.values()):,}", "rows"
+    yield "Pictures", f"{day.pictures:,}", "in 24 hours"
+    yield "Cost", dollars(day.cost_usd), "in 24 hours"
+
+
+def _window(running: Sequence[JobResult], now: float) -> float:
+    """Seconds that the rate is taken over: not longer than there was anything to do."""
+    begun = min((job.created_at for job in running), default=0.0)
+    return min(_WINDOW, max(_SHORT_WINDOW, now - begun))
+
+
+def _running(behind: Behind, job: JobResult, now: float) -> JobView:
+    orders = ("resume" if job.paused else "pause", "cancel")
+    newest = behind.ledger.figures.newest_pictures(job.id, _STRIP)
+    return JobView(
+        head=head(job, now, 0),
+        orders=orders,
+        left=_left(job, now),
+        troubles=_troubles(behind, job),
+        strip=tuple(_strip(job.folder, newest)),
+    )
+
+
+def _ended(behind: Behind, job: JobResult, now: float) -> JobView:
+    undone = job.counts.get(RowState.FAILED, 0) + job.counts.get(RowState.PARTIAL, 0)
+    return JobView(
+        head=head(job, now, 0),
+        orders=("retry",) if undone and not job.problem else (),
+        left="",
+        troubles=_troubles(behind, job) if undone else (),
+    )
+
+
+def _troubles(behind: Behind, job: JobResult) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (counted(count, "row"), shown(problem.what, _LONG), shown(problem.hint, _LONG))
+        for problem, count in behind.ledger.figures.troubles(job.id)
+    )
+
+
+def _strip(folder: str, newest: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    base = quote(folder, safe="")
+    for file, made in newest:
+        small = file if made == "svg" else thumbnail_file(file)
+        yield f"./{base}/{quote(file)}", f"./{base}/{quote(small)}"
+
+
+def _left(job: JobResult, now: float) -> str:
+    """A guess by how it went so far; nothing while there is nothing to go by."""
+    if job.paused or job.ended < _ENOUGH:
+        return ""
+    seconds = (now - job.created_at) / job.ended * (job.rows - job.ended)
+    return f"about {lasted(seconds)} left"
+
+
+def _lanes(halted: Sequence[HaltedLane], about: Mapping[str, Any]) -> Iterator[Line]:
+    for at, lane in enumerate(halted):
+        yield Line(
+            id=f"lane-{at}", tone="paused", name=lane.key, words=lane.problem.what,
+            hint=lane.problem.hint, before="Tried again", moment=iso(lane.probe_at),
+        )  # fmt: skip
+    if not halted:
+        yield Line(id="lane-open", tone="done", name="Calls", words="Go out as they are due.")
+    for at, model in enumerate(about.get("retiring_models", ())):
+        what, hint = str(model["what"]), str(model["hint"])
+        yield Line(id=f"model-{at}", tone="paused", name="Model", words=what, hint=hint)
+
+
+def _inboxes(about: Mapping[str, Any]) -> Iterator[Line]:
+    for name, one in about["inboxes"].items():
+        state = str(one["state"])
+        mode = _MODES.get(str(one.get("mode")), "")
+        words = ", ".join(filter(None, (_WORDS.get(state, state), mode)))
+        yield Line(
+            id=f"inbox-{name}", tone=_TONES.get(state, "queued"), name=f"Inbox {name}",
+            words=f"{words[:1].upper()}{words[1:]}: {one['path']}", hint=f"{one.get('what') or ''} {one.get('hint') or ''}".strip(),
+        )  # fmt: skip
+
+
+def _said(one: Said) -> Line:
+    times = f" ({one.times} times)" if one.times > 1 else ""
+    return Line(
+        id=f"said-{abs(hash((one.event, one.what, one.at)))}", tone="paused", name="",
+        words=shown(one.what, _LONG) + times, hint=shown(one.hint, _LONG), moment=iso(one.at),
+    )  # fmt: skip
