@@ -48,6 +48,9 @@ format: $(VENV)/.dev  ## mend what can be mended
 docs: $(VENV)/.dev  ## the pages and the schema that are made from the code
 	for page in docs/make_*.py; do $(BIN)/python $$page || exit 1; done
 
+man: $(VENV)/.package  ## manual pages, into build/man
+	$(BIN)/python docs/manual.py build/man
+
 # The Python packages, with hashes; a new version is taken by `make upgrade` only.
 lock: $(VENV)/.dev  ## requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt

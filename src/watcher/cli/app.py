@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import backup, database, orders
+from watcher.cli import backup, database, doctor, init, jobs, logs, orders
 from watcher.cli.common import (
     AsJson,
     Config,
+    Job,
     key_of,
     keys_of,
     load_settings,
@@ -40,6 +41,11 @@ app = typer.Typer(
 app.add_typer(database.app)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(doctor.doctor)
+app.command()(init.init)
+app.command()(jobs.jobs)
+app.command()(jobs.show)
+app.command()(logs.logs)
 
 
 def main() -> None:
@@ -202,11 +208,6 @@ def process(
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
     if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
-
-
-Job = Annotated[
-    str, typer.Argument(help="The job, as `image-watcher status` names it.", show_default=False)
-]
 
 
 def _order(config: Path | None, order: Callable[[Ledger], str]) -> None:

@@ -19,11 +19,11 @@ from watcher.core.log import Log
 from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
+from watcher.daemon.clocked import clocked
 from watcher.daemon.door import link_key, make_page, public_links
 from watcher.daemon.heard import Heard
 from watcher.daemon.marks import month, new_id
 from watcher.daemon.models import ModelLook
-from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
@@ -33,6 +33,7 @@ from watcher.daemon.state import (
     clear_inputs,
     clear_replies,
     clear_snapshots,
+    log_place,
 )
 from watcher.daemon.telling import Telling
 from watcher.engines import LocalEngine
@@ -106,7 +107,8 @@ class Daemon:
         self._sides: tuple[Side, ...] = (self.models,)
         self.page = self._make_page() if settings.web.enabled else None
         page = (self.page,) if self.page else ()
-        self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(), *page)
+        by_the_clock = clocked(lambda: self.settings, self.ledger, self.serving, log)
+        self._sides_of_a_watch: tuple[Side, ...] = (*by_the_clock, *page)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
@@ -289,6 +291,7 @@ class Daemon:
         return {
             "version": __version__,
             "started_at": self.started_at,
+            "log": log_place(),
             "in_flight": self.scheduler.turns.in_flight,
             "concurrency": self.settings.limits.concurrency,
             "retiring_models": self.models.about(),
@@ -326,16 +329,6 @@ class Daemon:
             version=__version__,
             links=lambda: public_links(self.settings.web, self._link_key, time.time()),
             paused=self.paused,
-            log=self.log,
-        )
-
-    def _make_schedules(self) -> Schedules:
-        return Schedules(
-            settings=lambda: self.settings,
-            ledger=self.ledger,
-            folders={name: one.folder for name, one in self.serving.items()},
-            clock=time.time,
-            sleep=asyncio.sleep,
             log=self.log,
         )
 
