@@ -70,6 +70,11 @@ soak: $(VENV)/.dev  ## hours of work, looking for what grows
 	@test -f bench/soak.py || { echo "There is no bench/soak.py in this version." >&2; exit 1; }
 	$(BIN)/python bench/soak.py
 
+# As CI runs it, where it is skipped without a Samba; here it is not.
+test-samba: $(VENV)/.dev  ## an inbox on a real Samba server; as root it is installed where it is missing
+	@sh .ci/samba
+	$(BIN)/pytest -q tests/system/test_samba.py
+
 system-packages:  ## what some tests need of the system; those tests are skipped without it
 	@sh .ci/system-packages
 
