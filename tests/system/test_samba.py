@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,10 @@ def takes_another(home: House, name: str) -> None:
     wait_for(lambda: name in accepted(home), 60, f"{name} is accepted")
 
 
+def says_done(home: House, name: str) -> bool:
+    return "done" in home.note(name)
+
+
 def accepted(home: House) -> list[str]:
     return [str(line["file"]) for line in home.events("job.accepted")]
 
@@ -163,7 +168,7 @@ def test_what_is_renamed_in_and_copied_in_folders(home: House, tmp_path: Path) -
         served.does("recurse; prompt; mput season", where=beside)
         for name in drops:
             assert home.wait_over(Path(name).name).statuses == ["done", "done"]
-            wait_for(lambda name=name: "done" in home.note(name), 30, "its note says so")
+            wait_for(partial(says_done, home, name), 30, "its note says so")
         takes_another(home, "last.prompt")
         assert "done" in served.does("get a.csv.STATUS.txt -")
         left = served.does("ls; cd season; ls; cd deep; ls").split()
