@@ -48,6 +48,9 @@ format: $(VENV)/.dev  ## mend what can be mended
 docs: $(VENV)/.dev  ## the pages and the schema that are made from the code
 	for page in docs/make_*.py; do $(BIN)/python $$page || exit 1; done
 
+man: $(VENV)/.package  ## manual pages, into build/man
+	$(BIN)/python docs/manual.py build/man
+
 # The Python packages, with hashes; a new version is taken by `make upgrade` only.
 lock: $(VENV)/.dev  ## requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
@@ -66,6 +69,11 @@ bench-%: $(VENV)/.dev
 soak: $(VENV)/.dev  ## hours of work, looking for what grows
 	@test -f bench/soak.py || { echo "There is no bench/soak.py in this version." >&2; exit 1; }
 	$(BIN)/python bench/soak.py
+
+# As CI runs it, where it is skipped without a Samba; here it is not.
+test-samba: $(VENV)/.dev  ## an inbox on a real Samba server; as root it is installed where it is missing
+	@sh .ci/samba
+	$(BIN)/pytest -q tests/system/test_samba.py
 
 system-packages:  ## what some tests need of the system; those tests are skipped without it
 	@sh .ci/system-packages

@@ -223,20 +223,21 @@ class Publisher:
         return over
 
     def _write_results(self, outbox: Outbox, job: JobResult) -> None:
-        rows, links, put = self._rows_of(job), self._links(), outbox.write_text
+        rows, links = self._rows_of(job), self._links()
+        put = partial(outbox.write_text, job.folder, more=True)
         comma = ";" if job.delimiter == ";" else ","  # what spreadsheets split a .csv at
         outbox.prepare(job.folder)
-        put(job.folder, "results.csv", results_csv(job, rows(), delimiter=comma, links=links))
+        put("results.csv", results_csv(job, rows(), delimiter=comma, links=links))
         if job.state is not JobState.RUNNING:
-            put(job.folder, "results.jsonl", results_jsonl(job, rows(), links=links))
+            put("results.jsonl", results_jsonl(job, rows(), links=links))
             self._write_failed(outbox, job, failed_csv(job, rows(), delimiter=comma, links=links))
         most = _THUMBNAILS if job.state is JobState.RUNNING else job.pictures
         thumbnail = Thumbnails(outbox, job.folder, most=most).of
         page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail)
-        put(job.folder, "index.html", page)
+        put("index.html", page)
         if wants_workbook(job, self._results_xlsx(job.inbox)):
             self._workbooks.write(outbox, job, rows(), now=self._clock(), links=links)
-        put(job.folder, "job.json", [json_text(job_json(job, version=self._version))])
+        put("job.json", [json_text(job_json(job, version=self._version))], more=False)
 
     def _rows_of(self, job: JobResult) -> Callable[[], Iterable[RowResult]]:
         """Every row in row order, as often as it is asked; memory does not grow with their number."""
@@ -250,7 +251,7 @@ class Publisher:
     def _write_failed(outbox: Outbox, job: JobResult, lines: Iterator[str]) -> None:
         """`failed.csv` where rows failed; none lies about where all is well, also after a second run."""
         if job.counts.get(RowState.FAILED, 0) or job.counts.get(RowState.PARTIAL, 0):
-            outbox.write_text(job.folder, "failed.csv", lines)
+            outbox.write_text(job.folder, "failed.csv", lines, more=True)
         else:
             outbox.remove(job.folder, "failed.csv")
 

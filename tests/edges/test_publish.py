@@ -274,8 +274,10 @@ def test_a_job_of_an_inbox_that_is_gone_stops_no_other(one: Desk) -> None:
     finish(one.ledger, RowState.DONE, RowState.DONE)
     with one.ledger._database.write() as tx:
         tx.exec_driver_sql(
-            "INSERT INTO jobs SELECT 'gone' AS id, 'gone', name, path, folder, sha256, rules, state,"
-            " paused, cancelled, priority, columns, encoding, delimiter, notes, problem, settings,"
+            "INSERT INTO jobs (id, inbox, name, path, folder, sha256, rules, state, paused, cancelled, approved,"
+            " priority, columns, encoding, delimiter, notes, problem, settings, estimate, created_at,"
+            " accepted_at, ended_at, published_at) SELECT 'gone', 'gone', name, path, folder, sha256, rules, state,"
+            " paused, cancelled, approved, priority, columns, encoding, delimiter, notes, problem, settings,"
             " estimate, created_at, accepted_at, ended_at, published_at FROM jobs WHERE id = 'id0-1'"
         )
 

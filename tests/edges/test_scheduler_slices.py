@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,11 +14,12 @@ import pytest
 from tests.edges.inbox_room import Clock
 from tests.edges.ledger_room import LANE, Notes, accept, picture, settlement
 
+from watcher.core.budgets import Money
 from watcher.core.jobs import JobState, LaneKey, OpenItem, Problem, RowState
 from watcher.engines import LocalEngine
 from watcher.ledger import HaltedLane, Ledger
 from watcher.scheduler import Lanes, Scheduler, Turns
-from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Outcome, Work
+from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Work
 
 NO_MONEY = Problem(code="insufficient_quota", what="There is no money left.")
 Reply = Callable[[OpenItem], Awaitable[str]]
@@ -43,9 +45,26 @@ class Provider:
     def found_reply(self, _: OpenItem) -> Asked | None:
         return None
 
+    @property
+    def reuse(self) -> Provider:
+        return self
+
+    @property
+    def purse(self) -> Provider:
+        return self
+
+    @asynccontextmanager
+    async def sole(self, item: OpenItem) -> AsyncIterator[tuple[OpenItem, None]]:
+        yield item, None
+
+    @asynccontextmanager
+    async def afforded(self, _: OpenItem) -> AsyncIterator[Held]:
+        yield Held(money=Money())
+
     async def ask(
-        self, item: OpenItem, lane: LaneKey, *, on_end: Callable[[], object]
+        self, item: OpenItem, lane: LaneKey, *, held: Held, on_end: Callable[[], object]
     ) -> tuple[OpenItem, int, str]:
+        del held
         attempt = await self.ledger.call(
             self.ledger.items.begin_attempt, item, lane=lane, n=1, now=self.clock()
         )

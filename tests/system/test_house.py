@@ -162,7 +162,7 @@ def test_every_command_is_described() -> None:
     assert [name for name in names if f"image-watcher {name}" not in text and name != "demo"] == []
 
 
-@pytest.mark.parametrize("name", ["settings", "models"])
+@pytest.mark.parametrize("name", ["commands", "models", "settings"])
 def test_pages_that_are_made_are_fresh(name: str) -> None:
     """They say what the code says; else: make docs."""
     made = run_path(str(ROOT / f"docs/make_{name}.py"))

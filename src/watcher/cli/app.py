@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import backup, database, money, orders
+from watcher.cli import backup, database, doctor, init, jobs, logs, money, orders
 from watcher.cli.common import (
     AsJson,
     Config,
@@ -49,6 +49,11 @@ for order in (
     money.estimate,
 ):
     app.command()(order)
+app.command()(doctor.doctor)
+app.command()(init.init)
+app.command()(jobs.jobs)
+app.command()(jobs.show)
+app.command()(logs.logs)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from watcher.core.errors import WatcherError
 from watcher.core.log import Log
 from watcher.daemon.rooms import COMMON
 from watcher.daemon.state import StateLock
@@ -27,6 +28,25 @@ Config = Annotated[
     ),
 ]
 
+
+def _known_jobs(incomplete: str) -> list[tuple[str, str]]:
+    """For shell completion: the newest jobs, by the settings that are found without --config."""
+    try:
+        with open_ledger(load_settings(None).settings) as ledger:
+            found = ledger.views.jobs()
+    except (WatcherError, OSError):
+        return []
+    return [(job.id, f"{job.name}, {job.state}") for job in found if job.id.startswith(incomplete)]
+
+
+Job = Annotated[
+    str,
+    typer.Argument(
+        help="The job, as `image-watcher jobs` names it.",
+        show_default=False,
+        autocompletion=_known_jobs,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -20,7 +20,7 @@ from watcher.settings import Settings
 
 _MOST_JOBS = 20
 _EVERY = 1.0  # seconds between two looks of --watch
-_COLOURS = {
+COLOURS = {
     JobState.RUNNING: "cyan",
     JobState.DONE: "green",
     JobState.PARTIAL: "yellow",
@@ -53,7 +53,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts += schedules.lines(settings, ledger, now)
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
     parts += _retiring(settings)
-    parts.append(_jobs(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
+    parts.append(jobs_table(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
 
 
@@ -104,7 +104,7 @@ def _retiring(settings: Settings) -> list[Text]:
     return [Text(f"{one['what']} {one['hint']}", style="yellow") for one in told if running]
 
 
-def _jobs(jobs: Sequence[JobResult]) -> Table:
+def jobs_table(jobs: Sequence[JobResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("job", "drop", "state", "rows", "failed", "cost", "results"):
         table.add_column(
@@ -115,7 +115,7 @@ def _jobs(jobs: Sequence[JobResult]) -> Table:
         table.add_row(
             job.id,
             Text(job.name),
-            Text(job.state, style=_COLOURS[job.state]),
+            Text(job.state, style=COLOURS[job.state]),
             f"{job.ended}/{job.rows}",
             str(job.counts.get(RowState.FAILED, 0) or ""),
             cost,

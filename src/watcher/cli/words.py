@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from watcher.core.errors import LedgerError, SettingsError, WatcherError
 from watcher.daemon import StateBusy
@@ -20,14 +20,22 @@ from watcher.logs import get_logger, scrub
 class Exit(IntEnum):
     """What the exit codes mean; after sysexits.h where that has a word for it."""
 
-    OK = 0
-    ROWS_OPEN_OR_FAILED = 1  # the work ended, but not every row is done
-    USAGE = 2
-    NOT_RUNNING = 3
-    FAULT = 70  # EX_SOFTWARE: a fault of this program
-    LEDGER = 74  # EX_IOERR: the state folder cannot be used
-    BUSY = 75  # EX_TEMPFAIL: another daemon works with the state folder
-    SETTINGS = 78  # EX_CONFIG: systemd does not restart on this one
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        made = int.__new__(cls, code)
+        made._value_, made.meaning = code, meaning
+        return made
+
+    OK = 0, "as asked"
+    ROWS_OPEN_OR_FAILED = 1, "the work ended, but not every row or finding is good"
+    USAGE = 2, "the command was typed wrongly"
+    NOT_RUNNING = 3, "no daemon runs, and one is needed"
+    FAULT = 70, "a fault of image-watcher itself; the log has more"
+    LEDGER = 74, "the state folder or its database cannot be used"
+    BUSY = 75, "another daemon works with the state folder"
+    SETTINGS = 78, "the settings cannot be used; systemd does not try again"
+    INTERRUPTED = 130, "ended by Ctrl-C"
 
 
 @contextmanager
@@ -39,7 +47,7 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the border of the process
         known = _ours(error)
         if known is None:

@@ -18,13 +18,13 @@ from watcher.core.log import Log
 from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
 from watcher.daemon.backup import finish_restore
+from watcher.daemon.clocked import clocked
 from watcher.daemon.door import link_key, make_page, public_links
 from watcher.daemon.heard import Heard
 from watcher.daemon.marks import month, new_id
 from watcher.daemon.models import ModelLook
 from watcher.daemon.money import Holds, call_cost, caps, day_of
 from watcher.daemon.news import News
-from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving, make_outbox
 from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
@@ -34,6 +34,7 @@ from watcher.daemon.state import (
     clear_inputs,
     clear_replies,
     clear_snapshots,
+    log_place,
 )
 from watcher.daemon.telling import Telling
 from watcher.engines import LocalEngine
@@ -106,7 +107,8 @@ class Daemon:
         self._sides: tuple[Side, ...] = (self.models, self.holds)
         self.page = self._make_page() if settings.web.enabled else None
         page = (self.page,) if self.page else ()
-        self._sides_of_a_watch: tuple[Side, ...] = (self._make_schedules(), *page)
+        by_the_clock = clocked(lambda: self.settings, self.ledger, self.serving, log)
+        self._sides_of_a_watch: tuple[Side, ...] = (*by_the_clock, *page)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
@@ -260,11 +262,12 @@ class Daemon:
             patience=rooms.patience(self.settings.api),
             purse=Purse(
                 ledger=self.ledger,
+                log=self.log,
+                on_hold=self.news.held,
                 caps=lambda item: caps(self.settings, item, day_of(time.time())),
                 estimate=lambda item: call_cost(item, self.catalogue),
                 day_began=lambda: day_of(time.time()).began,
             ),
-            on_hold=self.news.held,
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,
             inputs=Inputs(
@@ -283,6 +286,7 @@ class Daemon:
         return {
             "version": __version__,
             "started_at": self.started_at,
+            "log": log_place(),
             "in_flight": self.scheduler.turns.in_flight,
             "concurrency": self.settings.limits.concurrency,
             "retiring_models": self.models.about(),
@@ -320,16 +324,6 @@ class Daemon:
             version=__version__,
             links=lambda: public_links(self.settings.web, self._link_key, time.time()),
             paused=self.paused,
-            log=self.log,
-        )
-
-    def _make_schedules(self) -> Schedules:
-        return Schedules(
-            settings=lambda: self.settings,
-            ledger=self.ledger,
-            folders={name: one.folder for name, one in self.serving.items()},
-            clock=time.time,
-            sleep=asyncio.sleep,
             log=self.log,
         )
 

@@ -99,6 +99,21 @@ def clear_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def log_place() -> str:
+    """Where our standard error goes: a file's path, `journal:UNIT`, or "" where nobody can read it again."""
+    try:
+        target = Path("/proc/self/fd/2").resolve()
+        if target.is_file():
+            return str(target)
+        status = os.fstat(2)
+        if os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
+            units = Path("/proc/self/cgroup").read_text("utf-8").strip().split("/")
+            return next((f"journal:{unit}" for unit in units[::-1] if ".service" in unit), "")
+    except OSError:
+        pass
+    return ""
+
+
 def is_running(state_dir: Path) -> bool:
     """Whether a daemon works with this state folder now."""
     try:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from watcher.inbox import beneath, done_marker
+from watcher.inbox import beneath, done_marker, syncs
 from watcher.inbox.claims import Claimed, checked, claims_of, split, there
 from watcher.inbox.values import ARCHIVES, InboxFolder
 from watcher.inbox.words import in_words
@@ -33,8 +33,8 @@ def archive(claimed: Claimed, *, where: Literal["done", "failed"], month: str, j
     ):
         _show(claims, checked(claimed.claim_id), os.fstat(target))
         found = beneath.rename_beside(claims, checked(claimed.claim_id), target, checked(job))
-        beneath.sync(target)
-        beneath.sync(claims)
+        syncs.sync(target)
+        syncs.sync(claims)
     return Path(os.fsdecode(beneath.join(shelf, found) + b"/" + claimed.path))
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.errors import DropError
+from watcher.inbox import syncs
 from watcher.inbox.values import printable
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -179,15 +180,6 @@ def exists(folder: int, name: bytes) -> bool:
     return True
 
 
-def sync(folder: int) -> None:
-    """Names in an open folder survive a power cut. Shares that know no such call are left at that."""
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}:
-            raise
-
-
 def follow_mode(fd: int, parent: os.stat_result, *, folder: bool) -> None:
     """Mode and group as those of the folder it lies in, so that a share's people can use it; as far as allowed."""
     mode = stat.S_IMODE(parent.st_mode) & ~stat.S_ISVTX
@@ -210,7 +202,7 @@ def _step(parent: int, name: bytes, *, make: bool) -> int:
         return os.open(name, _FOLDER, dir_fd=parent)
     fd = os.open(name, _FOLDER, dir_fd=parent)
     follow_mode(fd, os.fstat(parent), folder=True)
-    sync(parent)
+    syncs.sync(parent)
     return fd
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.inbox import beneath, done_marker
+from watcher.inbox import beneath, done_marker, syncs
 from watcher.inbox.marker import require
 from watcher.inbox.values import (
     CLAIMED,
@@ -77,8 +77,8 @@ def claim(folder: InboxFolder, drop: Drop, claim_id: str) -> Claimed:
             finally:
                 _remove_if_empty(claims, claim_id, where)
             done_marker.move(folder, name, source, name, target)
-            beneath.sync(target)
-            beneath.sync(source)
+            syncs.sync(target)
+            syncs.sync(source)
             found = os.lstat(name, dir_fd=target)
     return _verified(folder, drop, claim_id, found)
 
@@ -94,8 +94,8 @@ def unclaim(claimed: Claimed) -> bytes:
             back, target = _way_back(root, where)
             try:
                 found = _put_back(claimed.folder, name, source, target)
-                beneath.sync(target)
-                beneath.sync(source)
+                syncs.sync(target)
+                syncs.sync(source)
             finally:
                 os.close(target)
         _remove_if_empty(claims, claimed.claim_id, where)

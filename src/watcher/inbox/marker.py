@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from watcher.core.errors import InboxError
-from watcher.inbox import beneath
+from watcher.inbox import beneath, syncs
 from watcher.inbox.values import ARCHIVES, CLAIMED, OURS, InboxFolder
 from watcher.inbox.words import allow, in_words, who, worded
 
@@ -153,7 +153,7 @@ def _write_whole(folder: int, name: bytes, content: bytes) -> None:
         file.flush()
         os.fsync(fd)
     os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-    beneath.sync(folder)
+    syncs.sync(folder)
 
 
 def _probe(folder: InboxFolder, root: int, ours: int) -> None:
@@ -165,7 +165,7 @@ def _probe(folder: InboxFolder, root: int, ours: int) -> None:
             hidden = [os.fsencode(entry.name) for entry in entries if entry.name[0] == "."]
         _write_whole(ours, made, b"")
         os.rename(made, name, src_dir_fd=ours, dst_dir_fd=root)
-        beneath.sync(root)
+        syncs.sync(root)
         _remove_old_probes(root, hidden, os.lstat(name, dir_fd=root).st_mtime)
         os.rename(name, made, src_dir_fd=root, dst_dir_fd=ours)
         os.unlink(made, dir_fd=ours)

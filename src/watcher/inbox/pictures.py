@@ -17,7 +17,7 @@ from pathlib import Path
 
 from watcher.core.errors import DropError, WatcherError
 from watcher.core.planning.values import shown
-from watcher.inbox import beneath
+from watcher.inbox import beneath, syncs
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
 from watcher.inbox.snapshot import on_disk
@@ -171,7 +171,7 @@ def keep_picture(content: bytes, into: Path) -> None:
             os.fsync(file.fileno())
         part.rename(into)
         with beneath.root_of(into.parent) as folder:
-            beneath.sync(folder)
+            syncs.sync(folder)
 
 
 def _spellings(reference: str) -> Iterator[bytes]:

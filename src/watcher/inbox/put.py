@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import BinaryIO
 
 from watcher.core.errors import DropError
-from watcher.inbox import beneath
+from watcher.inbox import beneath, syncs
 from watcher.inbox.done_marker import awaited
 from watcher.inbox.marker import require
 from watcher.inbox.values import OURS, InboxFolder, signature_of
@@ -49,7 +49,7 @@ def put(folder: InboxFolder, path: bytes, content: Path) -> bool:
                 if isinstance(error, FileExistsError):
                     return False
                 raise
-            beneath.sync(target)
+            syncs.sync(target)
     return True
 
 

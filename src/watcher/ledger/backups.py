@@ -66,6 +66,13 @@ def check_database(file: Path) -> None:
         )
 
 
+def spare_share(file: Path) -> float:
+    """The share of its pages that hold nothing, 0 to 1."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as view:
+        spare = view.execute("PRAGMA freelist_count").fetchone()[0]
+        return float(spare / max(1, view.execute("PRAGMA page_count").fetchone()[0]))
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

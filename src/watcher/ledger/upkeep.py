@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from watcher.core.errors import LedgerError
-from watcher.ledger.backups import check_database, copy_database
+from watcher.ledger.backups import check_database, copy_database, spare_share
 from watcher.ledger.database import Database, open_database
 from watcher.ledger.versions import Tables, Upgraded, make_older, must_be_known, tables_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "database_file",
     "downgrade",
     "expect_known",
+    "spare_share",
     "tables",
     "upgrade",
 ]

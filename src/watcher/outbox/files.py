@@ -122,13 +122,18 @@ class Outbox:
         self._write(folder, name, [content])
         return name
 
-    def write_text(self, folder: str, name: str, chunks: Iterable[str]) -> None:
+    def write_text(
+        self, folder: str, name: str, chunks: Iterable[str], *, more: bool = False
+    ) -> None:
         """Put a text in place, in UTF-8, one chunk in memory at a time. `folder` "": the outbox itself.
+
+        `more`: another file follows into the same folder, whose sync serves for this name too.
 
         An error that `chunks` raises passes through, and leaves the old file as it was. What is not
         Unicode (half a surrogate pair) is written as JSON would.
         """
-        self._write(folder, name, (chunk.encode(errors="backslashreplace") for chunk in chunks))
+        coded = (chunk.encode(errors="backslashreplace") for chunk in chunks)
+        self._write(folder, name, coded, more=more)
 
     def write_file(self, folder: str, name: str, source: Path) -> None:
         """Put a copy of the file `source` in place, a little of it in memory at a time."""
@@ -182,7 +187,9 @@ class Outbox:
             disk = os.statvfs(self.root)
         return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
 
-    def _write(self, folder: str, name: str, chunks: Iterable[bytes]) -> None:
+    def _write(
+        self, folder: str, name: str, chunks: Iterable[bytes], *, more: bool = False
+    ) -> None:
         *parents, last = _plain(name)
         where = [*_plain(folder), *parents]
         with (
@@ -191,6 +198,8 @@ class Outbox:
             _walked(root, where) as into,
         ):
             _written(into, last, chunks)
+            if not more:
+                _sync_folder(into)
 
 
 def _plain(path: str) -> list[str]:
@@ -262,7 +271,6 @@ def _written(folder: int, name: str, chunks: Iterable[bytes]) -> None:
     except BaseException:
         _remove(part, folder)
         raise
-    _sync_folder(folder)
 
 
 def _linked(source: int, name: str, into: int, last: str, sha256: str) -> bytes | None:

@@ -140,15 +140,14 @@ class Scheduler:
             if (found := self._work.found_reply(known)) is not None:
                 held.close()
                 await self._unsettled.acquire()
-                return await self._settled(found)
-            money = await self._work.afford(known)
-            with self._work.purse.until_ended(money):
-                return await self._settled(await self._ask(known, lane, held, money))
+                return await self._settled(found, lane)
+            async with self._work.purse.afforded(known) as money:
+                return await self._settled(await self._ask(known, lane, held, money), lane)
 
-    async def _settled(self, asked: Asked) -> Outcome:
+    async def _settled(self, asked: Asked, lane: LaneKey) -> Outcome:
         """Gives the `_unsettled` back that was taken for the call."""
         try:
-            return await self._work.settle(asked, outage=self.lanes.failing(asked.lane))
+            return await self._work.settle(asked, outage=self.lanes.failing(lane))
         finally:
             self._unsettled.release()
 

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Never
 
 from watcher.core.budgets import Cap, Money, Sum, charged, spent_problem
 from watcher.core.jobs import OpenItem, Problem, Settlement
+from watcher.core.log import Log
 from watcher.ledger import Ledger
-from watcher.work.values import Held
-
-
-class Spent(Exception):  # noqa: N818 - a state, not a fault
-    """A budget has no room for the next call; `until`: when it begins anew, None: not by itself."""
-
-    def __init__(self, problem: Problem, until: float | None) -> None:
-        super().__init__(problem.what)
-        self.problem = problem
-        self.until = until
+from watcher.work.values import Held, Withdrawn
 
 
 @dataclass(slots=True, kw_only=True)
 class Purse:
-    """`caps` of an item; `estimate`: what asking for it now will cost.
+    """`caps` of an item; `estimate`: what asking for it now will cost; `on_hold` is told of a job that waits.
 
     Sums are read from the ledger when they are first wanted, and kept up from there: this process
     is the only one that spends.
     """
 
     ledger: Ledger
+    log: Log
+    on_hold: Callable[[str], None]
     caps: Callable[[OpenItem], Sequence[Cap]]
     estimate: Callable[[OpenItem], Money]
     day_began: Callable[[], float]
     _sums: dict[str, Sum] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def hold(self, item: OpenItem) -> Held:
-        """Wait while calls in flight may leave room yet. Raises Spent when there is none."""
+    @asynccontextmanager
+    async def afforded(self, item: OpenItem) -> AsyncIterator[Held]:
+        """What a call may cost is held until it has ended. Raises Withdrawn where a budget is used up:
+        then the job is held.
+        """
+        held = await self._hold(item)
+        try:
+            yield held
+        finally:
+            for one in held.sums:
+                one.release(held.money)
+            self._changed.set()
+
+    async def _hold(self, item: OpenItem) -> Held:
+        """Wait while calls in flight may leave room yet."""
         money = self.estimate(item)
         while True:
             caps = self.caps(item)
@@ -52,19 +60,18 @@ class Purse:
                     one.hold(money)
                 return Held(money=money, sums=tuple(sums.values()))
             if not sums[full.scope].calls:
-                raise Spent(spent_problem(full, sums[full.scope], money), full.until)
+                await self._give_up(item, full, spent_problem(full, sums[full.scope], money))
             self._changed.clear()
             await self._changed.wait()
 
-    @contextmanager
-    def until_ended(self, held: Held) -> Iterator[None]:
-        """What was held is free again when the call has ended, however it did."""
-        try:
-            yield
-        finally:
-            for one in held.sums:
-                one.release(held.money)
-            self._changed.set()
+    async def _give_up(self, item: OpenItem, cap: Cap, problem: Problem) -> Never:
+        """Its rows stay queued; whoever asks first tells everybody."""
+        hold = self.ledger.orders.hold
+        if await self.ledger.insist(hold, item.job_id, problem, until=cap.until):
+            self.log.warning("job.held", job=item.job_id, code=problem.code, what=problem.what,
+                             what_to_do=problem.hint)  # fmt: skip
+            self.on_hold(item.job_id)
+        raise Withdrawn
 
     def book(self, item: OpenItem, held: Held | None, settlement: Settlement) -> None:
         """What an attempt did cost. Without `held` it is one of an earlier process, and what was reserved

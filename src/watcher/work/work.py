@@ -39,7 +39,7 @@ from watcher.ledger import HaltedLane, Ledger
 from watcher.work.keeping import Keeping
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
-from watcher.work.purse import Purse, Spent
+from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import (
@@ -91,7 +91,6 @@ class Work:
     random: random.Random
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
-    on_hold: Callable[[str], None] = lambda _job: None
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
     _broken: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -138,16 +137,6 @@ class Work:
         n = item.item.n - item.delivered
         return Asked(item=item, lane=self.lane(item), attempt=item.pending, n=n, reply=reply)
 
-    async def afford(self, item: OpenItem) -> Held:
-        """What a call may cost is held until it has ended. Raises Withdrawn where a budget is used up:
-        then the job is held.
-        """
-        try:
-            return await self.purse.hold(item)
-        except Spent as spent:
-            await self._hold_job(item, spent)
-            raise Withdrawn from None
-
     async def ask(
         self, item: OpenItem, lane: LaneKey, *, held: Held, on_end: Callable[[], object]
     ) -> Asked:
@@ -174,16 +163,6 @@ class Work:
         return Asked(
             item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal, held=held
         )
-
-    async def _hold_job(self, item: OpenItem, spent: Spent) -> None:
-        """Its rows stay queued; whoever asks first tells everybody."""
-        fresh = await self.ledger.insist(
-            self.ledger.orders.hold, item.job_id, spent.problem, until=spent.until
-        )
-        if fresh:
-            self.log.warning("job.held", job=item.job_id, code=spent.problem.code,
-                             what=spent.problem.what, what_to_do=spent.problem.hint)  # fmt: skip
-            self.on_hold(item.job_id)
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
         """Commit that a row has what an equal one was paid for."""

@@ -1,0 +1,272 @@
+"""What an operator types beside the daemon: jobs, show, logs, doctor, init; through the real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.system.house import House, clean_environ, house, prompts_csv, sandbox, wait_for
+
+PROGRAM = [sys.executable, "-m", "watcher"]
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A daemon that has done one job well and another not."""
+    folder = tmp_path_factory.mktemp("operating") / "house"
+    with sandbox() as api, house(folder, api.base_url) as one:
+        one.drop("good.csv", prompts_csv(["a kite", "a lamp"]))
+        one.drop("bad.csv", prompts_csv(["a boat", "[fault:400] a mug"]))
+        one.wait_over("good.csv")
+        one.wait_over("bad.csv")
+        yield one
+
+
+def _id(one: House, name: str) -> str:
+    found = one.job(name)
+    assert found is not None
+    return str(found.summary["id"])
+
+
+def test_jobs_lists_what_was_dropped(worked: House) -> None:
+    """The newest first, all or those of one state or inbox, for people and for programs."""
+    page = worked.command("jobs")
+    assert (page.returncode, "good.csv" in page.stdout, "bad.csv" in page.stdout) == (0, True, True)
+    found = json.loads(worked.command("jobs", "--json").stdout)
+    assert {(job["name"], job["state"]) for job in found} == {
+        ("good.csv", "done"), ("bad.csv", "partial")
+    }  # fmt: skip
+    (one,) = json.loads(worked.command("jobs", "--json", "--state", "done").stdout)
+    assert one["name"] == "good.csv"
+    assert json.loads(worked.command("jobs", "--json", "--inbox", "nowhere").stdout) == []
+    assert len(json.loads(worked.command("jobs", "--json", "--most", "1").stdout)) == 1
+    wrong = worked.command("jobs", "--state", "happy")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+
+
+def test_show_tells_why_a_row_failed(worked: House) -> None:
+    """Where the results are, what it cost, and each row that did not end well, with what to do."""
+    job = _id(worked, "bad.csv")
+    page = worked.command("show", job)
+    assert page.returncode == 0
+    for words in ("Row 2: failed.", "image-watcher retry", "partial", str(worked.outbox)):
+        assert words in page.stdout.replace("\n", ""), page.stdout
+    found = json.loads(worked.command("show", job, "--json").stdout)
+    (row,) = found["rows_to_look_at"]
+    assert (row["number"], row["state"]) == (2, "failed")
+    assert row["what"]
+    assert Path(found["results"]).is_dir()
+    missing = worked.command("show", "nothing")
+    assert (missing.returncode, "There is no job nothing." in missing.stderr) == (1, True)
+
+
+def test_logs_are_found_and_read_by_job(worked: House) -> None:
+    """Where the daemon writes into a file it is found by itself; one job's lines, and the worse ones."""
+    job = _id(worked, "bad.csv")
+    lines = [json.loads(line) for line in worked.command("logs", "--json").stdout.splitlines()]
+    assert {"daemon.started", "job.accepted"} <= {line["event"] for line in lines}
+    mine = worked.command("logs", "--json", "--job", job).stdout.splitlines()
+    assert mine
+    assert {json.loads(line)["job"] for line in mine} == {job}
+    assert len(worked.command("logs", "--lines", "2").stdout.splitlines()) == 2
+    assert worked.command("logs", "--level", "error").stdout == ""
+    assert "job.accepted" in worked.command("logs", "--file", str(worked.log_file)).stdout
+    wrong = worked.command("logs", "--level", "loud")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+    missing = worked.command("logs", "--file", "/nowhere")
+    assert (missing.returncode, "cannot be read" in missing.stderr) == (1, True)
+
+
+def test_logs_go_on_until_interrupted(worked: House) -> None:
+    """--follow shows what comes, and Ctrl-C ends it without a traceback."""
+    command = [*PROGRAM, "logs", "--follow", "--lines", "1", "--config", str(worked.config)]
+    with subprocess.Popen(
+        command, cwd=worked.folder, env=clean_environ(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline()
+        worked.drop("later.csv", prompts_csv(["a late boat"]))
+        seen = ""
+        while "later.csv" not in seen:
+            seen = child.stdout.readline()
+            assert seen
+        child.send_signal(signal.SIGINT)
+        assert (child.wait(30), child.communicate()[1]) == (130, "")
+    worked.wait_over("later.csv")
+
+
+def test_doctor_finds_nothing_where_nothing_is(worked: House) -> None:
+    """Each thing has its line; nothing is changed by looking."""
+    found = worked.command("doctor")
+    assert found.returncode == 0, found.stdout
+    for words in ("daemon: running", "every page read and whole", "clock", "reached"):
+        assert words in found.stdout
+    assert {one["ok"] for one in json.loads(worked.command("doctor", "--json").stdout)} <= {
+        True, None
+    }  # fmt: skip
+
+
+def test_doctor_tells_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    """A damaged database, a full disk's rule, an API that is away, copies left over: each with its way out."""
+    with house(tmp_path / "house", "http://127.0.0.1:9/v1") as one:
+        one.drop("some.csv", prompts_csv([f"a kite {row} {'x' * 500}" for row in range(200)]))
+        wait_for(lambda: one.events("job.accepted"))
+        one.stop()
+        copy = one.state / "ledger-0.1.0-0001-20261121T030000Z.sqlite3"
+        shutil.copy(one.state / "ledger.sqlite3", copy)
+        half = one.state / "backing-up-123"
+        half.mkdir()
+        os.utime(half, (time.time() - 86_400,) * 2)
+        before = one.command("doctor")
+        assert before.returncode == 1
+        for words in (
+            "daemon: not running",
+            f"left over: {half}",
+            f"kept aside: {copy}",
+            "NOT  API",
+        ):
+            assert words in before.stdout, before.stdout
+        file = one.state / "ledger.sqlite3"
+        with file.open("r+b") as raw:
+            raw.seek(file.stat().st_size // 2)
+            raw.write(b"\xff" * 20_000)
+        damaged = one.command("doctor", "--offline")
+        assert damaged.returncode == 1
+        assert "is damaged" in damaged.stdout
+        assert "image-watcher restore FILE" in damaged.stdout
+
+
+def _init(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, "init", *arguments],
+        cwd=folder, env=clean_environ(**more), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_init_makes_what_a_first_start_needs(tmp_path: Path) -> None:
+    """Settings with comments that load, folders, a unit that systemd takes; and a picture by it alone."""
+    with sandbox() as api:
+        made = _init(tmp_path, "--folder", "here", "--base-url", api.base_url, "--name", "shop")
+        assert made.returncode == 0, made.stderr
+        here = tmp_path / "here"
+        assert {path.name for path in here.iterdir()} == {
+            "inbox", "outbox", "watcher.yaml", "watcher.schema.json", "image-watcher.service"
+        }  # fmt: skip
+        assert "# prompt_template" in (here / "watcher.yaml").read_text("utf-8")
+        (here / "inbox/first.txt").write_text("a kite\n")
+        done = subprocess.run(
+            [*PROGRAM, "run", "--once", "--config", str(here / "watcher.yaml")],
+            cwd=tmp_path, env=clean_environ(OPENAI_API_KEY="sandbox-key"),
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len(list(here.glob("outbox/first--*/images/*.png"))) == 1
+    if shutil.which("systemd-analyze"):
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", str(here / "image-watcher.service")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "image-watcher.service" not in verified.stderr, verified.stderr
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    """A second run says what is there and leaves every byte as it is."""
+    assert _init(tmp_path, "--yes").returncode == 0
+    (tmp_path / "watcher.yaml").write_text("# mine\n")
+    again = _init(tmp_path, "--yes", "--json")
+    told = json.loads(again.stdout)
+    assert set(told.values()) == {False}
+    assert (tmp_path / "watcher.yaml").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--profile", "magic"), "no profile magic"),
+        (("--name", "Not A Name"), "inboxes"),
+        (("--inbox", "x", "--outbox", "x/out"), "outbox"),
+        (("--base-url", "ftp://x"), "base_url"),
+    ],
+)
+def test_init_refuses_what_could_not_start(
+    tmp_path: Path, arguments: tuple[str, ...], word: str
+) -> None:
+    """Settings that would be refused are not written at all."""
+    wrong = _init(tmp_path, "--yes", *arguments)
+    assert (wrong.returncode, word in wrong.stderr) == (78, True), wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_asks_where_somebody_answers(tmp_path: Path) -> None:
+    """On a terminal each question has a default, and an answer is taken."""
+    script = f"cd {tmp_path} && exec {' '.join(PROGRAM)} init"
+    done = subprocess.run(
+        ["script", "-qec", script, "/dev/null"],
+        input="openai\ndrop-here\n\nshop\n\n",
+        env=clean_environ(TERM="xterm"), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "Where do people drop files" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "drop-here").is_dir()
+    assert "  shop:" in (tmp_path / "watcher.yaml").read_text("utf-8")
+
+
+def test_colour_and_width_follow_the_terminal(worked: House) -> None:
+    """No escape sequence where nobody sees colour; none with NO_COLOR; long lines fit narrow terminals."""
+    assert "\x1b" not in worked.command("status").stdout
+    for more, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        done = subprocess.run(
+            ["script", "-qec", f"{' '.join(PROGRAM)} jobs --config {worked.config}", "/dev/null"],
+            cwd=worked.folder, env=clean_environ(TERM="xterm-256color", COLUMNS="60", **more),
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert ("\x1b[3" in done.stdout) is coloured, done.stdout
+        if not coloured:
+            shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+            assert max(len(line.rstrip()) for line in shown.splitlines()) <= 60
+
+
+def test_the_shell_completes_commands_and_jobs(worked: House) -> None:
+    """Completion offers every command, and the jobs of the settings that are in force."""
+    more = {"_IMAGE_WATCHER_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+    program = str(Path(sys.executable).parent / "image-watcher")
+    words = subprocess.run(
+        [program], env=clean_environ(**more, COMP_WORDS="image-watcher d"),
+        capture_output=True, text=True, check=False, timeout=60,
+    ).stdout.split()  # fmt: skip
+    assert {"database", "demo", "doctor"} == set(words)
+    more = {**more, "COMP_CWORD": "2", "WATCHER_CONFIG": str(worked.config)}
+    ids = subprocess.run(
+        [program], env=clean_environ(**more, COMP_WORDS="image-watcher show "),
+        cwd=worked.folder, capture_output=True, text=True, check=False, timeout=60,
+    ).stdout.split()  # fmt: skip
+    assert _id(worked, "good.csv") in ids
+
+
+def test_the_manual_is_made_from_the_help(tmp_path: Path) -> None:
+    """One page for the program and one a command; troff finds nothing to complain of."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "docs/manual.py", str(tmp_path)],
+        cwd=root, env=clean_environ(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"image-watcher.1", "image-watcher-run.1", "image-watcher-database-show.1"} <= names
+    if shutil.which("groff"):
+        for page in tmp_path.iterdir():
+            checked = subprocess.run(
+                ["groff", "-man", "-Tutf8", "-ww", "-z", str(page)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (checked.returncode, checked.stderr) == (0, "")
