@@ -44,6 +44,7 @@ class Serving:
     ledger: Ledger
     new_id: Callable[[], str]
     on_state: Callable[[str, InboxState], None]
+    on_unfinished: Callable[[str, Waiting], None]
     log: Log
 
     def __post_init__(self) -> None:
@@ -135,6 +136,8 @@ class Serving:
             self.ledger.inboxes.remember(self.folder.path, inbox_id)
 
     def _waiting(self, waiting: Waiting) -> None:
+        if waiting.unfinished:
+            self.on_unfinished(self.folder.name, waiting)
         try:
             self.intake.tell_waiting(waiting)
         except (InboxError, DiskError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from watcher.core.errors import DiskError
+from watcher.ledger.alerts import Alerts, EndedJob
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
@@ -32,6 +33,7 @@ __all__ = [
     "Claim",
     "Companion",
     "Earlier",
+    "EndedJob",
     "HaltedLane",
     "Incoming",
     "Ledger",
@@ -58,6 +60,7 @@ class Ledger:
         """`upgrade`: see `open_database`. Raises LedgerError where the database cannot be used."""
         database = open_database(state_dir, upgrade=upgrade)
         self.upgraded = database.upgraded
+        self.alerts = Alerts(database)
         self.claims = Claims(database)
         self.jobs = Jobs(database)
         self.items = Items(database)

@@ -15,13 +15,11 @@ NOT_YET: Mapping[str, str] = {
     "engine": "working on several machines",
     "database_url": "a database on PostgreSQL",
     "budget": "keeping to a budget",
-    "notify.urls": "alerts",
     "web.intake": "taking jobs over HTTP",
     "inboxes.*.api.budget": "keeping to a budget",
     "inboxes.*.outbox": "writing to an object store",
     "inboxes.*.lane": "the Batch API",
     "inboxes.*.renditions": "local conversions",
-    "inboxes.*.notify": "alerts",
 }
 
 
