@@ -14,6 +14,7 @@ from watcher.inbox.pictures import (
     sha256_in,
 )
 from watcher.inbox.placing import place, place_beside
+from watcher.inbox.prune import Archived, archived, remove_archived
 from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import Snapshot, discard, snapshot
@@ -30,6 +31,7 @@ from watcher.inbox.watch import Watch
 from watcher.inbox.words import allow, disk_in_words, who
 
 __all__ = [
+    "Archived",
     "Claimed",
     "Drop",
     "DropBusy",
@@ -48,6 +50,7 @@ __all__ = [
     "Watch",
     "allow",
     "archive",
+    "archived",
     "bring_along",
     "claim",
     "claimed_ids",
@@ -66,6 +69,7 @@ __all__ = [
     "prepare",
     "prove_room",
     "put",
+    "remove_archived",
     "remove_note",
     "require_room",
     "reserve_bytes",

@@ -24,6 +24,7 @@ from watcher.ledger.lanes import HaltedLane, Lanes
 from watcher.ledger.orders import Orders
 from watcher.ledger.posts import Post, Posts
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
+from watcher.ledger.retention import Retention
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
 
@@ -71,6 +72,7 @@ class Ledger:
         self.orders = Orders(database)
         self.posts = Posts(database)
         self.refused = RefusedParameters(database)
+        self.retention = Retention(database)
         self.schedules = Schedules(database)
         self.views = Views(database)
         self._database = database
