@@ -27,6 +27,9 @@ _QUIET = ("httpx", "httpcore", "watchdog", "uvicorn.access", "asyncio", "PIL")
 _OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _SHORTEST_SECRET = 4
 _DEEPEST = 6
+# What makes two lines the same fault; how many of one there are in a minute, and are remembered.
+_FAULT = ("event", "inbox", "job", "what", "side", "schedule")
+_A_MINUTE, _MINUTE, _MOST_FAULTS = 5, 60.0, 256
 
 
 class _Secrets:
@@ -71,11 +74,13 @@ def configure(
     stream: TextIO,
     is_tty: bool,
     clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send everything that is logged, here and in libraries, to `stream`.
 
     `auto` is console when `is_tty`, else json. Can be called again, also while logs are in use.
-    `clock` gives seconds since the epoch.
+    `clock` gives seconds since the epoch, `monotonic` seconds. A fault that repeats itself has
+    five lines a minute; the next one after that tells how many were left out (`repeated`).
     """
     console = format == "console" or (format == "auto" and is_tty)
     shared: list[Processor] = [
@@ -85,6 +90,7 @@ def configure(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            _Repeats(monotonic),
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -135,6 +141,34 @@ def _name_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """A library's line says which one it is."""
     event["logger"] = event["_record"].name
     return event
+
+
+class _Repeats:
+    """Leaves out what a fault says again and again; a row's own lines are never left out."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, ...], tuple[float, int]] = {}  # since when, how often
+
+    def __call__(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if method in {"debug", "info"} or "row" in event:
+            return event
+        key = tuple(str(event.get(name, "")) for name in _FAULT)
+        now = self._monotonic()
+        since, count = self._seen.get(key, (now, 0))
+        if now - since >= _MINUTE:
+            if count > _A_MINUTE:
+                event["repeated"] = count - _A_MINUTE
+            since, count = now, 0
+        self._remember(key, (since, count + 1))
+        if count >= _A_MINUTE:
+            raise structlog.DropEvent
+        return event
+
+    def _remember(self, key: tuple[str, ...], seen: tuple[float, int]) -> None:
+        if key not in self._seen and len(self._seen) >= _MOST_FAULTS:
+            self._seen.pop(next(iter(self._seen)), None)
+        self._seen[key] = seen
 
 
 class _Scrubber:

@@ -209,3 +209,36 @@ def test_json_keeps_names() -> None:
     lines = Lines()
     lines.log.info("drop.seen", file="a\n\x1b\udcff\u202eé.csv")
     assert lines.events[0]["file"] == "a\n\x1b\udcff\u202eé.csv"
+
+
+def test_a_fault_that_repeats_itself_fills_no_disk() -> None:
+    """Five lines a minute for one fault; the next one says how many were left out. Others have their own."""
+    now = [0.0]
+    stream = io.StringIO()
+    logs.configure(
+        level="info", format="json", stream=stream, is_tty=False, monotonic=lambda: now[0]
+    )
+    log = logs.get_logger()
+    for second in range(0, 120, 2):
+        now[0] = float(second)
+        log.warning("disk.refused", what="The disk is full.")
+        log.warning("disk.refused", what=f"The disk {second} is full.")
+        log.warning("item.failed", row=second, what="No.")
+        log.info("item.delivered", what="same")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    same = [line for line in lines if line.get("what") == "The disk is full."]
+    assert len(same) == 10
+    assert [line["repeated"] for line in same if "repeated" in line] == [25]
+    assert len([line for line in lines if line["event"] == "disk.refused"]) == 10 + 60
+    assert (
+        len([line for line in lines if line["event"] in {"item.failed", "item.delivered"}]) == 120
+    )
+
+
+def test_faults_that_never_repeat_cost_no_memory() -> None:
+    """What is remembered of faults is bounded."""
+    lines = Lines()
+    for number in range(1000):
+        lines.log.warning("disk.refused", what=f"{number}")
+    (repeats,) = (one for one in structlog.get_config()["processors"] if hasattr(one, "_seen"))
+    assert (len(repeats._seen), len(lines.events)) == (256, 1000)

@@ -7,8 +7,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +27,9 @@ from watcher.cli.common import (
 )
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
+
+if TYPE_CHECKING:
+    from watcher.cli.check import Finding
 
 app = typer.Typer(
     name="image-watcher",
@@ -114,12 +119,30 @@ def check(
     Each finding is one line: ok, NOT (with what to do), or ? where it could not be told.
     Exit code 1 when something is NOT right.
     """
+    from watcher.cli import alerts  # noqa: PLC0415
     from watcher.cli.check import check as look  # noqa: PLC0415
 
     loaded = load_settings(config)
     typer.echo(f"ok   settings: {loaded.file or 'defaults and environment'}")
+    found = look(loaded.settings, keys_of(loaded.settings), offline=offline)
+    _print_findings(chain(alerts.understood(loaded.settings), found))
+
+
+@app.command()
+def alert_test(config: Config = None) -> None:
+    """Send a test message to every address that is told of alerts (notify.urls, inboxes.*.notify).
+
+    Exit code 1 when one of them did not take it.
+    """
+    from watcher.cli import alerts  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    _print_findings(alerts.tell_all(settings))
+
+
+def _print_findings(findings: Iterable[Finding]) -> None:
     good = True
-    for finding in look(loaded.settings, keys_of(loaded.settings), offline=offline):
+    for finding in findings:
         mark = {True: "ok  ", False: "NOT ", None: "?   "}[finding.ok]
         typer.echo(f"{mark} {finding.what}")
         good = good and finding.ok is not False

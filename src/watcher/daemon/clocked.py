@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from watcher.core.log import Log
+from watcher.daemon.retention import Retention
+from watcher.daemon.rooms import inputs_folder
 from watcher.daemon.schedules import Schedules
 from watcher.daemon.serving import Serving
 from watcher.daemon.sides import Side
@@ -17,7 +19,7 @@ from watcher.settings import Settings
 def clocked(
     settings: Callable[[], Settings], ledger: Ledger, serving: Mapping[str, Serving], log: Log
 ) -> tuple[Side, ...]:
-    """Drops by the clock."""
+    """Drops by the clock, and what is kept no longer."""
     folders = {name: one.folder for name, one in serving.items()}
     schedules = Schedules(
         settings=settings,
@@ -27,4 +29,13 @@ def clocked(
         sleep=asyncio.sleep,
         log=log,
     )
-    return (schedules,)
+    retention = Retention(
+        settings=settings,
+        ledger=ledger,
+        folders=folders,
+        inputs=inputs_folder(settings().state_dir),
+        clock=time.time,
+        sleep=asyncio.sleep,
+        log=log,
+    )
+    return schedules, retention

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +13,16 @@ from pathlib import Path
 from watcher import __version__
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, SettingsError
-from watcher.core.jobs import Json, Refusal
+from watcher.core.jobs import Json
 from watcher.core.log import Log
-from watcher.core.wire import ModelListing
 from watcher.daemon import rooms
+from watcher.daemon.alerting import make_alerting
 from watcher.daemon.backup import finish_restore
 from watcher.daemon.clocked import clocked
 from watcher.daemon.door import link_key, make_page, public_links
 from watcher.daemon.heard import Heard
 from watcher.daemon.marks import month, new_id
-from watcher.daemon.models import ModelLook
+from watcher.daemon.models import make_model_look
 from watcher.daemon.money import Holds, call_cost, caps, day_of
 from watcher.daemon.news import News
 from watcher.daemon.serving import Serving, make_outbox
@@ -46,7 +46,6 @@ from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
 from watcher.web import WebServer
 from watcher.work import Account, Inputs, Purse, Work
-from watcher.work.settlements import NO_KEY
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
 _SIDES = 5.0  # seconds that what goes on beside gets to end
@@ -99,16 +98,17 @@ class Daemon:
         self.work.on_disk_refused = self.scheduler.disk_refused
         self._forget_other_accounts()
         self.publisher = self.news.publisher = self._make_publisher()
-        self.models = self._make_model_look()
+        self.models = make_model_look(self)
         self.telling = Telling(
             settings.state_dir, serving=self.serving, more=self._about_itself, log=log
         )
         self.holds = Holds(ledger=self.ledger, released=self.news.lanes_changed)
-        self._sides: tuple[Side, ...] = (self.models, self.holds)
         self.page = self._make_page() if settings.web.enabled else None
         page = (self.page,) if self.page else ()
         by_the_clock = clocked(lambda: self.settings, self.ledger, self.serving, log)
         self._sides_of_a_watch: tuple[Side, ...] = (*by_the_clock, *page)
+        self.alerting = make_alerting(self)
+        self._sides: tuple[Side, ...] = (self.models, self.holds, self.alerting)
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
@@ -199,6 +199,8 @@ class Daemon:
         # What is not out by then is published at the next start.
         with suppress(TimeoutError, DiskError):
             await asyncio.wait_for(self.publisher.flush(), _LAST_WORDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.alerting.last_words(), _LAST_WORDS)
         await close_accounts(self.work.accounts)
         for one in self.serving.values():
             one.close()
@@ -238,6 +240,7 @@ class Daemon:
             on_state=lambda name, state: self.news.from_thread(
                 self.telling.note_state, name, state
             ),
+            on_unfinished=lambda *told: self.news.from_thread(self.telling.note_unfinished, *told),
             log=self.log,
         )
 
@@ -345,20 +348,6 @@ class Daemon:
         """Somebody gave an order about it: work and tell what it left."""
         self.engine.submit()
         self.publisher.finish(job)
-
-    def _make_model_look(self) -> ModelLook:
-        async def listing() -> Sequence[ModelListing] | Refusal:
-            account = self.work.account(rooms.COMMON)
-            return await account.api.models() if account.has_key else NO_KEY
-
-        return ModelLook(
-            settings=lambda: self.settings,
-            ledger=self.ledger,
-            catalogue=self.catalogue,
-            listing=listing,
-            today=lambda: datetime.now(UTC).date(),
-            log=self.log,
-        )
 
 
 def _names(accounts: Mapping[str, Account]) -> frozenset[str]:

@@ -6,7 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import Json, Operation, Refusal
@@ -14,8 +15,13 @@ from watcher.core.lifecycle import LISTS_ALL, Retiring, Use, all_retiring, open_
 from watcher.core.log import Log
 from watcher.core.profiles import load_profiles
 from watcher.core.wire import ModelListing
+from watcher.daemon.rooms import COMMON
 from watcher.ledger import Ledger
 from watcher.settings import Settings
+from watcher.work.settlements import NO_KEY
+
+if TYPE_CHECKING:
+    from watcher.daemon.daemon import Daemon
 
 _DAY = 86400.0
 _AFTER_FAILURE = 3600.0  # seconds; at start the network may not be there yet
@@ -107,6 +113,23 @@ class ModelLook:
                 self._log.warning("model.retiring", model=one.model, what=one.what,
                                   what_to_do=one.hint)  # fmt: skip
         self._told = {one.what for one in self.retiring}
+
+
+def make_model_look(daemon: Daemon) -> ModelLook:
+    """With the common account and today's date."""
+
+    async def listing() -> Sequence[ModelListing] | Refusal:
+        account = daemon.work.account(COMMON)
+        return await account.api.models() if account.has_key else NO_KEY
+
+    return ModelLook(
+        settings=lambda: daemon.settings,
+        ledger=daemon.ledger,
+        catalogue=daemon.catalogue,
+        listing=listing,
+        today=lambda: datetime.now(UTC).date(),
+        log=daemon.log,
+    )
 
 
 def uses_of(settings: Settings) -> Mapping[str, Sequence[Use]]:

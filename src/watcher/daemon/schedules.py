@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from watcher.core.errors import DiskError, InboxError, WatcherError
+from watcher.core.errors import InboxError, WatcherError
 from watcher.core.jobs import Problem
 from watcher.core.log import Log
 from watcher.core.naming import safe_stem
 from watcher.core.schedule import Timetable, timetable
+from watcher.daemon.each import Each
 from watcher.inbox import InboxFolder, lies, put
 from watcher.intake import AGAIN
 from watcher.ledger import Ledger, Scheduled
@@ -42,36 +42,35 @@ class Schedules:
         self._clock = clock
         self._sleep = sleep
         self._log = log
+        self._each = Each("schedule", self.look, log)
         self._known: dict[str, dict[str, Scheduled]] = {}
-        self._not_before: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}  # by inbox
+        self._waits: dict[str, float] = {}  # by schedule
 
     async def run(self) -> None:
-        """Until cancelled. Each inbox has a thread of its own, so that one that hangs holds up no other."""
-        busy: dict[str, asyncio.Task[None]] = {}
-        while True:
-            for inbox in {schedule.inbox for schedule in self._settings().schedules}:
-                if inbox not in busy or busy[inbox].done():
-                    busy[inbox] = asyncio.create_task(self._look(inbox))
-            await self._sleep(_LOOK)
+        """Until cancelled."""
+        try:
+            while True:
+                self._each.start({schedule.inbox for schedule in self._settings().schedules})
+                await self._sleep(_LOOK)
+        finally:
+            await self._each.end()
 
     def look(self, inbox: str) -> None:
         """Drop what is due in an inbox now. Raises DiskError where the ledger's disk refuses."""
-        known = self._ledger.schedules.all() if inbox not in self._known else self._known[inbox]
-        self._known[inbox] = known
-        for schedule in self._settings().schedules:
-            if schedule.inbox == inbox:
-                self._look_at(schedule, known)
-
-    async def _look(self, inbox: str) -> None:
+        now = self._clock()
+        if 0 < self._not_before.get(inbox, 0.0) - now < _AFTER_REFUSAL:
+            return
         try:
-            await asyncio.to_thread(self.look, inbox)
-        except DiskError as error:
-            self._log.warning("disk.refused", what=error.what, what_to_do=error.hint)
-            self._known.pop(inbox, None)
-            await self._sleep(_AFTER_REFUSAL)
-        except Exception:  # noqa: BLE001 - the border of a task: the other inboxes go on
-            self._log.exception("schedule.broken", inbox=inbox)
-            await self._sleep(_AFTER_REFUSAL)
+            known = self._known.get(inbox) or self._ledger.schedules.all()
+            self._known[inbox] = known
+            for schedule in self._settings().schedules:
+                if schedule.inbox == inbox:
+                    self._look_at(schedule, known)
+        except BaseException:
+            self._known.pop(inbox, None)  # what the ledger has of it is not known
+            self._not_before[inbox] = now + _AFTER_REFUSAL
+            raise
 
     def _look_at(self, schedule: Schedule, known: dict[str, Scheduled]) -> None:
         now, name, rule = self._clock(), schedule.name, f"{schedule.cron} {schedule.timezone}"
@@ -80,7 +79,7 @@ class Schedules:
             self._ledger.schedules.begin(name, rule=rule, now=now)
             found = known[name] = Scheduled(name=name, rule=rule, decided_until=now)
         known[name] = found = self._decide(schedule, found, now)
-        waits = 0 < self._not_before.get(name, 0.0) - now < _AFTER_REFUSAL
+        waits = 0 < self._waits.get(name, 0.0) - now < _AFTER_REFUSAL
         if found.intended and not waits:
             known[name] = self._drop(schedule, found, now)
 
@@ -107,7 +106,7 @@ class Schedules:
         try:
             self._put(schedule, path)
         except (WatcherError, OSError) as error:
-            self._not_before[schedule.name] = now + _AFTER_REFUSAL
+            self._waits[schedule.name] = now + _AFTER_REFUSAL
             problem = _problem(error, schedule)
             if found.problem != problem:
                 self._ledger.schedules.refused(schedule.name, problem)

@@ -51,6 +51,7 @@ class Serving:
     clock: Callable[[], float]
     on_order: Callable[[str], None]
     on_state: Callable[[str, InboxState], None]
+    on_unfinished: Callable[[str, Waiting], None]
     log: Log
 
     def __post_init__(self) -> None:
@@ -143,6 +144,8 @@ class Serving:
             self.ledger.inboxes.remember(self.folder.path, inbox_id)
 
     def _waiting(self, waiting: Waiting) -> None:
+        if waiting.unfinished:
+            self.on_unfinished(self.folder.name, waiting)
         try:
             self.intake.tell_waiting(waiting)
         except (InboxError, DiskError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,9 @@ from watcher.core.jobs import Json
 from watcher.core.log import Log
 from watcher.daemon.serving import Serving
 from watcher.daemon.state import write_about
-from watcher.inbox import InboxState
+from watcher.inbox import InboxState, Waiting
+
+_MOST = 100  # drops that were waited for an hour: the newest are remembered
 
 
 class Telling:
@@ -29,6 +32,7 @@ class Telling:
         self._serving = serving
         self._more = more
         self._log = log
+        self.unfinished: deque[tuple[str, Waiting]] = deque(maxlen=_MOST)
         self._states: dict[str, InboxState] = {}
         self._told: Mapping[str, Json] = {}
 
@@ -50,6 +54,14 @@ class Telling:
             for name, one in self._serving.items()
         }
         return {**self._more(), "inboxes": inboxes}
+
+    def states(self) -> dict[str, InboxState | None]:
+        """How each inbox is; None: it did not say yet."""
+        return {name: self._states.get(name) for name in self._serving}
+
+    def note_unfinished(self, inbox: str, waiting: Waiting) -> None:
+        """A drop has been waited for an hour."""
+        self.unfinished.append((inbox, waiting))
 
     def note_state(self, name: str, state: InboxState) -> None:
         """An inbox came, went, or is looked at in another way."""

@@ -15,6 +15,7 @@ from watcher.inbox.pictures import (
     sha256_in,
 )
 from watcher.inbox.placing import place, place_beside
+from watcher.inbox.prune import Archived, archived, remove_archived
 from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
 from watcher.inbox.snapshot import Snapshot, discard, snapshot
@@ -31,6 +32,7 @@ from watcher.inbox.watch import Watch
 from watcher.inbox.words import allow, disk_in_words, who
 
 __all__ = [
+    "Archived",
     "Claimed",
     "Drop",
     "DropBusy",
@@ -50,6 +52,7 @@ __all__ = [
     "Watch",
     "allow",
     "archive",
+    "archived",
     "bring_along",
     "claim",
     "claimed_ids",
@@ -69,6 +72,7 @@ __all__ = [
     "prepare",
     "prove_room",
     "put",
+    "remove_archived",
     "remove_note",
     "remove_order",
     "require_room",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from watcher.core.errors import DiskError
+from watcher.ledger.alerts import Alerts, EndedJob
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
@@ -25,6 +26,7 @@ from watcher.ledger.orders import Orders
 from watcher.ledger.paid import Paid, PaidRow
 from watcher.ledger.posts import Post, Posts
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
+from watcher.ledger.retention import Retention
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
 
@@ -35,6 +37,7 @@ __all__ = [
     "Companion",
     "Cost",
     "Earlier",
+    "EndedJob",
     "HaltedLane",
     "Incoming",
     "Ledger",
@@ -62,6 +65,7 @@ class Ledger:
         """`upgrade`: see `open_database`. Raises LedgerError where the database cannot be used."""
         database = open_database(state_dir, upgrade=upgrade)
         self.upgraded = database.upgraded
+        self.alerts = Alerts(database)
         self.claims = Claims(database)
         self.costs = Costs(database)
         self.jobs = Jobs(database)
@@ -74,6 +78,7 @@ class Ledger:
         self.paid = Paid(database)
         self.posts = Posts(database)
         self.refused = RefusedParameters(database)
+        self.retention = Retention(database)
         self.schedules = Schedules(database)
         self.views = Views(database)
         self._database = database

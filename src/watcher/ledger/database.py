@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,12 @@ class Database:
             view.execution_options(read_only=True)
             yield view
 
+    def rebuild(self) -> None:
+        """Write the file anew, so that its empty pages can be given back from now on; not where it has no room."""
+        with closing(sqlite3.connect(self.file)) as alone, suppress(sqlite3.OperationalError):
+            alone.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            alone.execute("VACUUM")
+
     def close(self) -> None:
         with self._writing:
             if self._writer is not None:
@@ -111,6 +117,8 @@ def open_database(folder: Path, *, upgrade: bool = False) -> Database:
     try:
         with database.write() as tx:
             database.upgraded = make_fit(tx, database.file, upgrade=upgrade)
+        if database.upgraded:
+            database.rebuild()
     except DatabaseError as error:
         database.close()
         raise LedgerError(
@@ -126,6 +134,7 @@ def open_database(folder: Path, *, upgrade: bool = False) -> Database:
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours, see _begin
     for pragma in (
+        "auto_vacuum=INCREMENTAL",  # first: it counts for files that are made now, see retention
         "journal_mode=WAL",
         "synchronous=FULL",  # a commit is on disk when it returns; NORMAL lost paid pictures
         "foreign_keys=ON",

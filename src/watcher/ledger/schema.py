@@ -243,3 +243,31 @@ posts = Table(
     Index("posts_next", "next_at"),
     Index("posts_created", "created_at"),
 )
+
+# What people were told of one cause, so that a restart repeats nothing. open: its end was not told yet.
+alerts_told = Table(
+    "alerts_told",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("occasion", String, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("inbox", String, nullable=False, default=""),
+    Column("all_clear", Text, nullable=False, default=""),
+    Column("open", Boolean, nullable=False, default=False),
+    sqlite_with_rowid=False,
+)
+
+# Messages that no service has taken yet; `to` is a hash: the address itself is a secret.
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("to", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("bad", Boolean, nullable=False),
+    Column("written_at", Float, nullable=False),
+    sqlite_autoincrement=True,
+)

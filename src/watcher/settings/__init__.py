@@ -4,7 +4,7 @@ from watcher.settings.changes import Changes, changes
 from watcher.settings.inbox import Inbox
 from watcher.settings.key import find_key
 from watcher.settings.load import Loaded, load
-from watcher.settings.models import Disk, Schedule, Settings
+from watcher.settings.models import Disk, Notify, Schedule, Settings
 from watcher.settings.provider import Api, Budget
 from watcher.settings.show import effective_yaml, json_schema, schema_text
 
@@ -15,6 +15,7 @@ __all__ = [
     "Disk",
     "Inbox",
     "Loaded",
+    "Notify",
     "Schedule",
     "Settings",
     "changes",

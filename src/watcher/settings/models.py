@@ -6,11 +6,12 @@ Descriptions end up in the JSON Schema, so that an editor shows them beside the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from watcher.core.alerting import OCCASIONS, Occasion
 from watcher.core.profiles import load_profiles
 from watcher.settings.inbox import Inbox
 from watcher.settings.provider import Api, Budget, Limits
@@ -23,28 +24,10 @@ from watcher.settings.values import (
     InboxName,
     Listen,
     Percent,
+    Seconds,
     Section,
     Text,
     Zone,
-)
-
-Occasion: TypeAlias = Literal[
-    "job_failed",
-    "job_done_with_errors",
-    "paused",
-    "budget",
-    "model_retiring",
-    "disk_full",
-    "inbox_offline",
-]
-OCCASIONS: tuple[Occasion, ...] = (
-    "job_failed",
-    "job_done_with_errors",
-    "paused",
-    "budget",
-    "model_retiring",
-    "disk_full",
-    "inbox_offline",
 )
 
 
@@ -66,6 +49,9 @@ class Notify(Section):
 
     urls: tuple[SecretStr, ...] = Field(default=(), description="apprise addresses")
     on: tuple[Occasion, ...] = Field(default=OCCASIONS, description="the occasions")
+    gather: Seconds = Field(
+        default=60, description="seconds in which what comes together becomes one message"
+    )
 
 
 class Web(Section):

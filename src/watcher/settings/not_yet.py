@@ -14,12 +14,10 @@ from watcher.settings.models import Settings
 NOT_YET: Mapping[str, str] = {
     "engine": "working on several machines",
     "database_url": "a database on PostgreSQL",
-    "notify.urls": "alerts",
     "web.intake": "taking jobs over HTTP",
     "inboxes.*.outbox": "writing to an object store",
     "inboxes.*.lane": "the Batch API",
     "inboxes.*.renditions": "local conversions",
-    "inboxes.*.notify": "alerts",
 }
 
 

@@ -35,6 +35,28 @@ def upgrade() -> None:
         sa.Index("posts_created", "created_at"),
     )
     op.create_table(
+        "alerts_told",
+        sa.Column("place", sa.Text, primary_key=True),
+        sa.Column("reason", sa.String, primary_key=True),
+        sa.Column("occasion", sa.String, nullable=False),
+        sa.Column("since", sa.Float, nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
+        sa.Column("inbox", sa.String, nullable=False),
+        sa.Column("all_clear", sa.Text, nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "letters",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("to", sa.String, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("bad", sa.Boolean, nullable=False),
+        sa.Column("written_at", sa.Float, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "paid",
         sa.Column("fingerprint", sa.String, primary_key=True),
         sa.Column("job_id", sa.String, nullable=False),
@@ -67,5 +89,7 @@ def downgrade() -> None:
         op.drop_column(table, column)
     op.drop_table("paused")
     op.drop_table("paid")
+    op.drop_table("letters")
+    op.drop_table("alerts_told")
     op.drop_table("posts")
     op.drop_table("schedules")
