@@ -285,6 +285,7 @@ class Daemon:
                 catalogue=self.catalogue,
             ),
             space=self.space,
+            rules=lambda inbox: rooms.check_rules(self.settings.inboxes[inbox]),
             clock=time.time,
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from watcher.api import Endpoint, ImageApi, RetryRules
+from watcher.core.checks import CheckRules
 from watcher.core.jobs import Json, Operation
 from watcher.core.parsing import KINDS, Limits
 from watcher.core.planning import RowRules
@@ -148,6 +149,10 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         hosts=inbox.allowed_hosts,
         picture_row=_picture_row(inbox),
     )
+
+
+def check_rules(inbox: Inbox) -> CheckRules:
+    return CheckRules(**inbox.checks.model_dump())
 
 
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 
 from watcher.core.jobs import (
     OPEN_STATES,
+    Adjustment,
     JobState,
     LaneKey,
     OpenItem,
@@ -191,6 +193,13 @@ class Items:
         with self._database.write() as tx:
             tx.execute(update(_slices).where(mine, waiting).values(due_at=until))
 
+    def prints(self, job_id: str) -> dict[str, str]:
+        """What the pictures of a job look like, by their files, as far as that is known."""
+        query = select(_pictures.c.file, _pictures.c.print)
+        mine = (_pictures.c.job_id == job_id) & (_pictures.c.print != "")
+        with self._database.read() as view:
+            return {line.file: line.print for line in view.execute(query.where(mine))}
+
     def unsettled(self) -> set[int]:
         """The attempts whose outcome is not known: only their replies on disk are still wanted."""
         with self._database.read() as view:
@@ -236,6 +245,13 @@ class Items:
             _settle_row(tx, item, settlement, seconds, now)
             over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
+
+
+def _more_found(tx: Connection, item: OpenItem, found: Sequence[Adjustment]) -> str:
+    """Beside what was found in an earlier attempt."""
+    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+    before = load(tx.scalar(select(_rows.c.found).where(mine)) or "[]")
+    return dump([*before, *map(asdict, found)])
 
 
 def _is_running() -> ColumnElement[bool]:
@@ -317,6 +333,7 @@ def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -
                 job_id=item.job_id, number=item.number, index=picture.index, file=picture.file,
                 format=picture.format, width=picture.width, height=picture.height,
                 bytes=picture.bytes, sha256=picture.sha256,
+                print=picture.print,
             )
         )  # fmt: skip
 
@@ -340,6 +357,8 @@ def _settle_row(
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
     if settlement.outcome == "answered":
         values |= {"text": settlement.text, "source": "api", "usage": dump_usage(settlement.usage)}
+    if settlement.found:
+        values["found"] = _more_found(tx, item, settlement.found)
     if settlement.outcome == "nobody":
         values["since"] = None  # its day begins anew when its lane reopens
     if settlement.request_id:

@@ -109,6 +109,7 @@ rows = Table(
     Column("seconds", Float),
     Column("request_id", String, nullable=False, default=""),
     Column("source", String, nullable=False, default=""),
+    Column("found", Text, nullable=False, default="[]"),  # by checks, as adjustments
     Column("ended_at", Float),
     Index("rows_state", "job_id", "state"),
     sqlite_with_rowid=False,
@@ -150,6 +151,7 @@ pictures = Table(
     Column("height", Integer, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("sha256", String, nullable=False),
+    Column("print", String, nullable=False, default=""),
     sqlite_with_rowid=False,
 )
 

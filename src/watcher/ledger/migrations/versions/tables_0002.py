@@ -56,9 +56,13 @@ def upgrade() -> None:
         sa.Column("written_at", sa.Float, nullable=False),
         sqlite_autoincrement=True,
     )
+    op.add_column("rows", sa.Column("found", sa.Text, nullable=False, server_default="[]"))
+    op.add_column("pictures", sa.Column("print", sa.String, nullable=False, server_default=""))
 
 
 def downgrade() -> None:
+    op.drop_column("pictures", "print")
+    op.drop_column("rows", "found")
     op.drop_table("letters")
     op.drop_table("alerts_told")
     op.drop_table("posts")
