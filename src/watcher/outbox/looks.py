@@ -1,4 +1,4 @@
-"""What a picture looks like, told from its thumbnail: a decode of 320 pixels, under 2 ms."""
+"""What a picture looks like, told from its thumbnail, which takes a tenth of the time of the picture's own decode."""
 
 from __future__ import annotations
 
