@@ -215,7 +215,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture that is whole, synced and named in the outbox. `file` is relative to the job's folder."""
+    """A picture that is whole, synced and named in the outbox. `file` is relative to the job's folder.
+
+    `print`: what it looks like (core.checks), "" where nobody asked for that.
+    """
 
     index: int
     file: str
@@ -224,6 +227,7 @@ class Picture:
     height: int
     bytes: int
     sha256: str
+    print: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +305,7 @@ class Settlement:
     cost_usd: Decimal | None = None
     fingerprint: str = ""
     saved_usd: Decimal | None = None
+    found: tuple[Adjustment, ...] = ()  # by checks, in what came back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

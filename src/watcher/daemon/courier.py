@@ -94,6 +94,9 @@ class Courier:
                 if not await self._hand_over(to, line, line.letters[0]):
                     break
                 line.letters.popleft()
+        except Exception:  # noqa: BLE001 - the border of one line's task: it stops no other
+            self._log.exception("alert.broken", title=line.letters[0].message.title)
+            line.due = self._now() + _WAITS[-1]
         finally:
             line.task = None
             if not line.letters:

@@ -280,6 +280,7 @@ class Daemon:
             ),
             space=self.space,
             reuse_days=lambda inbox: self.settings.inboxes[inbox].reuse_days,
+            rules=lambda inbox: rooms.check_rules(self.settings.inboxes[inbox]),
             clock=time.time,
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from watcher.api import Endpoint, ImageApi, RetryRules, normalise_base_url
+from watcher.core.checks import CheckRules
 from watcher.core.jobs import Json, Operation
 from watcher.core.parsing import KINDS, Limits
 from watcher.core.planning import RowRules
@@ -165,6 +166,10 @@ def _approve_above(settings: Settings, name: str) -> Decimal | None:
     own = settings.budget_for(name)
     said = (settings.budget.approve_above_usd, own.approve_above_usd if own else None)
     return min((limit for limit in said if limit is not None), default=None)
+
+
+def check_rules(inbox: Inbox) -> CheckRules:
+    return CheckRules(**inbox.checks.model_dump())
 
 
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:

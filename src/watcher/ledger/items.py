@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 
 from watcher.core.jobs import (
     OPEN_STATES,
+    Adjustment,
     JobState,
     LaneKey,
     OpenItem,
@@ -198,6 +200,13 @@ class Items:
         with self._database.write() as tx:
             tx.execute(update(_slices).where(mine, waiting).values(due_at=until))
 
+    def prints(self, job_id: str) -> dict[str, str]:
+        """What the pictures of a job look like, by their files, as far as that is known."""
+        query = select(_pictures.c.file, _pictures.c.print)
+        mine = (_pictures.c.job_id == job_id) & (_pictures.c.print != "")
+        with self._database.read() as view:
+            return {line.file: line.print for line in view.execute(query.where(mine))}
+
     def unsettled(self) -> set[int]:
         """The attempts whose outcome is not known: only their replies on disk are still wanted."""
         with self._database.read() as view:
@@ -255,6 +264,13 @@ class Items:
                 note_paid(tx, settlement.fingerprint, item.job_id, item.number, now)
             over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
+
+
+def _more_found(tx: Connection, item: OpenItem, found: Sequence[Adjustment]) -> str:
+    """Beside what was found in an earlier attempt."""
+    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+    before = load(tx.scalar(select(_rows.c.found).where(mine)) or "[]")
+    return dump([*before, *map(asdict, found)])
 
 
 def _is_running() -> ColumnElement[bool]:
@@ -339,6 +355,7 @@ def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -
                 job_id=item.job_id, number=item.number, index=picture.index, file=picture.file,
                 format=picture.format, width=picture.width, height=picture.height,
                 bytes=picture.bytes, sha256=picture.sha256,
+                print=picture.print,
             )
         )  # fmt: skip
 
@@ -364,6 +381,8 @@ def _settle_row(
         source = "api" if settlement.outcome == "answered" else "cache"
         values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
         values["saved"] = to_micro(settlement.saved_usd)
+    if settlement.found:
+        values["found"] = _more_found(tx, item, settlement.found)
     if settlement.outcome == "nobody":
         values["since"] = None  # its day begins anew when its lane reopens
     if settlement.request_id:

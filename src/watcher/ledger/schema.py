@@ -113,6 +113,7 @@ rows = Table(
     Column("request_id", String, nullable=False, default=""),
     Column("source", String, nullable=False, default=""),
     Column("saved", Integer),  # what an equal row was paid, where this one reused its pictures
+    Column("found", Text, nullable=False, default="[]"),  # by checks, as adjustments
     Column("ended_at", Float),
     Index("rows_state", "job_id", "state"),
     sqlite_with_rowid=False,
@@ -155,6 +156,7 @@ pictures = Table(
     Column("height", Integer, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("sha256", String, nullable=False),
+    Column("print", String, nullable=False, default=""),
     sqlite_with_rowid=False,
 )
 

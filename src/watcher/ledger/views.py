@@ -265,7 +265,7 @@ def _row(
         parameters=item.parameters if item else {},
         problem=load_problem(line.problem),
         due_at=line.due_at,
-        adjustments=(*item.adjustments, *_left_out(item, line.dropped)) if item else (),
+        adjustments=_adjustments(item, line.dropped, line.found) if item else (),
         pictures=tuple(pictures),
         text=line.text,
         attempts=tuple(attempts),
@@ -275,6 +275,12 @@ def _row(
         request_id=line.request_id,
         source=line.source,
     )
+
+
+def _adjustments(item: Item, dropped: str, found: str) -> tuple[Adjustment, ...]:
+    """What was mended before, during and after the calls."""
+    after = (Adjustment(**one) for one in load(found))
+    return (*item.adjustments, *_left_out(item, dropped), *after)
 
 
 def _left_out(item: Item, dropped: str) -> tuple[Adjustment, ...]:

@@ -2,6 +2,7 @@
 
 from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
+from watcher.outbox.looks import look_of
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
 from watcher.outbox.renditions import resized
 from watcher.outbox.thumbnails import Thumbnails
@@ -15,5 +16,6 @@ __all__ = [
     "Workbooks",
     "fit_picture",
     "look_at_picture",
+    "look_of",
     "resized",
 ]

@@ -27,6 +27,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe hol
 _BUFFER = 1 << 16
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 _RENDITIONS = "renditions"
+_REDONE = "redone"
 _SUBFOLDERS = ("images", "thumbnails")
 
 
@@ -121,6 +122,21 @@ class Outbox:
             _sync_folder(job)
         self._write(folder, name, [content])
         return name
+
+    def set_aside(self, folder: str, file: str) -> str:
+        """Move the picture `images/<name>` to `redone/<name>`: another one takes its place."""
+        name = file.rpartition("/")[2]
+        with (
+            told(self.root / folder / file),
+            _opened(self.root) as root,
+            _walked(root, _plain(folder)) as job,
+            _walked(job, _plain(file)[:-1]) as images,
+            _made(_REDONE, job) as redone,
+        ):
+            os.replace(name, name, src_dir_fd=images, dst_dir_fd=redone)
+            for place in (redone, images, job):
+                _sync_folder(place)
+        return f"{_REDONE}/{name}"
 
     def write_text(
         self, folder: str, name: str, chunks: Iterable[str], *, more: bool = False

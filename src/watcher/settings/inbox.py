@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from watcher.core.checks import Rule
 from watcher.settings.provider import OwnApi
 from watcher.settings.values import (
     Bytes,
@@ -44,6 +45,21 @@ class Rendition(Section):
     background: Text = Field(default="white", description="the colour that pads")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="the file format")
     max_bytes: Bytes | None = Field(default=None, description="such as 10MB")
+
+
+class Checks(Section):
+    """What pictures are looked at for once they are paid for: warn says it in the results; redo also asks
+    again, once a row.
+    """
+
+    transparency: Rule = Field(
+        default="off", description="a transparent background was asked for and is there"
+    )
+    size: Rule = Field(default="off", description="size and format are those that were asked for")
+    blank: Rule = Field(default="off", description="it is not almost blank")
+    duplicates: Rule = Field(
+        default="off", description="it can be told from the job's other pictures"
+    )
 
 
 class Inbox(Section):
@@ -108,6 +124,7 @@ class Inbox(Section):
     results_xlsx: Literal["auto", "always", "never"] = Field(
         default="auto", description="auto: results.xlsx where the drop was .xlsx; always; never"
     )
+    checks: Checks = Checks()
     keep_done_days: Days = Field(default=30, description="days that done drops are kept")
     keep_failed_days: Days = Field(default=90, description="days that failed drops are kept")
     notify: tuple[SecretStr, ...] = Field(

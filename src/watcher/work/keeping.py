@@ -9,11 +9,12 @@ from typing import Protocol, TypeVar
 
 from watcher.api import load_reply
 from watcher.core.errors import DiskError
-from watcher.core.jobs import Answer, OpenItem, Picture, Refusal
+from watcher.core.jobs import Adjustment, Answer, OpenItem, Picture, Refusal
 from watcher.core.log import Log
 from watcher.core.naming import stem_at
 from watcher.core.wire import read_reply
 from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
+from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
 
@@ -33,18 +34,26 @@ async def in_thread(places: Mapping[str, Place], asked: Asked, act: Callable[[],
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Pictures that are in the outbox, what checks found, and how many they put aside."""
+
+    pictures: tuple[Picture, ...] = ()
+    found: tuple[Adjustment, ...] = ()
+    put_aside: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
     """What is paid for is kept: a picture that cannot be written is written again until it can."""
 
     places: Mapping[str, Place]
     account: Callable[[str], Account]
+    checking: Checking
     on_disk: OnDisk
     clock: Callable[[], float]
     log: Log
 
-    async def read_and_keep(
-        self, asked: Asked
-    ) -> tuple[Answer | None, tuple[Picture, ...] | Refusal]:
+    async def read_and_keep(self, asked: Asked) -> tuple[Answer | None, Kept | Refusal]:
         """What the answer is, and its pictures in the outbox, or why there is none.
 
         Answers hold megabytes: few of an inbox are in memory together, but for those that only say
@@ -66,16 +75,16 @@ class Keeping:
             return UNREADABLE
         return read_reply(reply, asked.item.item.operation, now=self.clock())
 
-    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Picture, ...] | Refusal:
+    async def _keep(self, asked: Asked, answer: Answer) -> Kept | Refusal:
         """The pictures of the answer, whole in the outbox; one that is none counts as missing.
 
         A Refusal where not one can be kept.
         """
-        kept: list[Picture] = []
+        kept = Kept()
         refusal = None
         for place, given in enumerate(answer.pictures[: asked.n]):
             content = given.content if not given.url else await self._fetch(asked, place, given.url)
-            index = asked.item.delivered + len(kept) + 1
+            index = asked.item.delivered + len(kept.pictures) + 1
             if isinstance(content, Refusal):
                 refusal = refusal or content
                 continue
@@ -83,28 +92,32 @@ class Keeping:
             if isinstance(saved, Refusal):
                 refusal = refusal or saved
             else:
-                kept.append(saved)
-        if refusal is None or kept:
-            return tuple(kept)
+                kept = _together(kept, saved)
+        if refusal is None or kept.pictures or kept.put_aside:
+            return kept
         return replace(refusal, request_id=refusal.request_id or answer.request_id)
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
         return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
 
-    async def _save(self, asked: Asked, index: int, content: bytes) -> Picture | Refusal:
+    async def _save(self, asked: Asked, index: int, content: bytes) -> Kept | Refusal:
         place, item = self.places[asked.item.inbox], asked.item
 
-        def look_and_save() -> Picture | Refusal:
+        def look_and_save() -> Kept | Refusal:
             try:
                 facts = look_at_picture(content)
             except BadPicture as error:
                 return not_a_picture(error)
             stem = stem_at(item.stem, index)
             picture = place.outbox.save_picture(item.folder, stem, index, content, facts)
+            verdict = self.checking.look(item, picture, facts)
+            if verdict.redo:
+                place.outbox.set_aside(item.folder, picture.file)
+                return Kept(found=verdict.told, put_aside=1)
             if item.item.resize_to:
                 self._add_copy(place.outbox, item, picture, content)
-            return picture
+            return Kept(pictures=(replace(picture, print=verdict.print),), found=verdict.told)
 
         return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
 
@@ -117,3 +130,11 @@ class Keeping:
         except (BadPicture, DiskError) as error:
             self.log.warning("rendition.refused", job=item.job_id, row=item.number,
                              file=picture.file, size=size, what=str(error))  # fmt: skip
+
+
+def _together(one: Kept, other: Kept) -> Kept:
+    return Kept(
+        pictures=one.pictures + other.pictures,
+        found=one.found + other.found,
+        put_aside=one.put_aside + other.put_aside,
+    )

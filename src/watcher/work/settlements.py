@@ -64,6 +64,13 @@ def missing_pictures(item: OpenItem, missing: int) -> Problem:
     )
 
 
+NOT_GOOD_ENOUGH = Problem(
+    code="checks",
+    what="A picture did not pass the checks of this inbox; it lies in the folder redone.",
+    hint="It is asked for once more.",
+)
+
+
 def not_a_picture(error: BadPicture) -> Refusal:
     return Refusal(
         no=No.AMBIGUOUS,

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from watcher.api import RetryRules, wait_before
 from watcher.core.catalogue import Catalogue
+from watcher.core.checks import CheckRules
 from watcher.core.errors import DiskError
 from watcher.core.jobs import (
     Answer,
@@ -25,7 +26,6 @@ from watcher.core.jobs import (
     No,
     OpenItem,
     Operation,
-    Picture,
     Problem,
     Refusal,
     RowState,
@@ -36,7 +36,8 @@ from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_pr
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
-from watcher.work.keeping import Keeping
+from watcher.work.checking import Checking
+from watcher.work.keeping import Keeping, Kept
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
@@ -44,6 +45,7 @@ from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import (
     NO_KEY,
+    NOT_GOOD_ENOUGH,
     answered,
     counted,
     given_up,
@@ -87,6 +89,7 @@ class Work:
     replies: Path
     inputs: Inputs
     space: Space
+    rules: Callable[[str], CheckRules]
     clock: Callable[[], float]
     random: random.Random
     log: Log
@@ -106,6 +109,7 @@ class Work:
         self._keeping = Keeping(
             places=self.places,
             account=self.account,
+            checking=Checking(rules=self.rules, ledger=self.ledger),
             on_disk=self._on_disk,
             clock=self.clock,
             log=self.log,
@@ -239,32 +243,34 @@ class Work:
         except DiskError as error:
             return reply_lost(error)
 
-    async def _deliver(
-        self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
-    ) -> Delivered | Deferred:
-        item = asked.item
+    async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
+        item, pictures = asked.item, kept.pictures
         missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
         if missing > 0 and not item.asked_again:
-            return await self._ask_for_the_rest(asked, answer, pictures)
+            return await self._ask_for_the_rest(asked, answer, kept)
         state = RowState.PARTIAL if missing > 0 else RowState.DONE
         problem = missing_pictures(item, missing) if missing > 0 else None
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
-        settlement = replace(settlement, problem=problem, fingerprint=paid)
+        settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
         over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
         return Delivered(item=item, state=state, job_over=over)
 
-    async def _ask_for_the_rest(
-        self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...]
-    ) -> Deferred:
+    async def _ask_for_the_rest(self, asked: Asked, answer: Answer, kept: Kept) -> Deferred:
+        pictures = kept.pictures
         problem = missing_pictures(asked.item, asked.n - len(pictures))
+        if kept.put_aside:
+            problem = NOT_GOOD_ENOUGH
         cost = self._cost(asked, answer)
         settlement = answered(asked.item, answer, pictures, cost, state=RowState.WAITING)
         await self._commit(
-            asked, replace(settlement, problem=problem, due_at=self.clock(), asked_again=True)
+            asked,
+            replace(
+                settlement, problem=problem, due_at=self.clock(), asked_again=True, found=kept.found
+            ),
         )
         delivered = asked.item.delivered + len(pictures)
         item = replace(asked.item, delivered=delivered, asked_again=True, pending=None)

@@ -56,6 +56,8 @@ def upgrade() -> None:
         sa.Column("written_at", sa.Float, nullable=False),
         sqlite_autoincrement=True,
     )
+    op.add_column("rows", sa.Column("found", sa.Text, nullable=False, server_default="[]"))
+    op.add_column("pictures", sa.Column("print", sa.String, nullable=False, server_default=""))
     op.create_table(
         "paid",
         sa.Column("fingerprint", sa.String, primary_key=True),
@@ -89,6 +91,8 @@ def downgrade() -> None:
         op.drop_column(table, column)
     op.drop_table("paused")
     op.drop_table("paid")
+    op.drop_column("pictures", "print")
+    op.drop_column("rows", "found")
     op.drop_table("letters")
     op.drop_table("alerts_told")
     op.drop_table("posts")
