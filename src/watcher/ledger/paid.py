@@ -66,7 +66,7 @@ class Paid:
                 Picture(
                     index=one["index"], file=one["file"], format=one["format"], width=one["width"],
                     height=one["height"], bytes=one["bytes"], sha256=one["sha256"],
-                    print=one["print"], print=one["print"],
+                    print=one["print"],
                 )
                 for one in view.execute(_PICTURES, mine).mappings()
             )  # fmt: skip
