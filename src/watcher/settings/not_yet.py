@@ -15,7 +15,6 @@ NOT_YET: Mapping[str, str] = {
     "engine": "working on several machines",
     "database_url": "a database on PostgreSQL",
     "budget": "keeping to a budget",
-    "web.intake": "taking jobs over HTTP",
     "inboxes.*.api.budget": "keeping to a budget",
     "inboxes.*.outbox": "writing to an object store",
     "inboxes.*.lane": "the Batch API",
