@@ -132,7 +132,7 @@ def _figures(job: JobResult, now: float) -> Iterator[tuple[str, str, str]]:
 def _cost_remarks(job: JobResult) -> Iterator[str]:
     if job.ended_at is None and job.estimate_usd is not None:
         yield f"of about {dollars(job.estimate_usd)}"
-    if job.unpriced:
+    if job.unpriced and job.cost_usd is not None:
         yield f"and {counted(job.unpriced, 'call')} of unknown cost"
     if job.possibly_charged:
         yield f"and {counted(job.possibly_charged, 'call')} possibly charged without a result"
