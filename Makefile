@@ -22,7 +22,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
-.PHONY: help demo test test-office check format docs lock upgrade bench soak system-packages install clean
+.PHONY: help demo test test-office check format docs pictures lock upgrade bench soak system-packages install clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -50,6 +50,10 @@ docs: $(VENV)/.dev  ## the pages and the schema that are made from the code
 
 man: $(VENV)/.package  ## manual pages, into build/man
 	$(BIN)/python docs/manual.py build/man
+
+pictures: $(VENV)/.dev  ## what docs/ shows of the gallery, taken anew in a browser
+	$(BIN)/pytest -q tests/system/test_gallery_pictures.py
+	$(BIN)/python docs/shrink_pictures.py
 
 # The Python packages, with hashes; a new version is taken by `make upgrade` only.
 lock: $(VENV)/.dev  ## requirements/*.txt from pyproject.toml

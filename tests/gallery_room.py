@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.core.report_values import BEGUN, done, job
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import JobState, Operation, Picture
 from watcher.core.naming import safe_stem, thumbnail_file
-from watcher.core.report import gallery_html, overview_html, thumbnail_of
+from watcher.core.report import COVERS, gallery_html, overview_html, thumbnail_of
 from watcher.core.results import JobResult, RowResult
 from watcher.outbox import Outbox, look_at_picture
 from watcher.sandbox.asked import PicturesAsked
@@ -106,8 +106,12 @@ class Room:
         text = gallery_html(over, lambda: rows, now=BEGUN + 60, thumbnail=thumbnail)
         self.outbox.write_text(self.folder, "index.html", text)
 
-    def publish_overview(self, jobs: Sequence[JobResult]) -> None:
-        pictures = self.pictures[:4]
-        covers = lambda one: pictures if one.folder == self.folder else ()  # noqa: E731
-        text = overview_html(jobs, now=BEGUN + 60, covers=covers)
+    def publish_overview(
+        self, jobs: Sequence[JobResult], covers: Mapping[str, Sequence[Picture]] | None = None
+    ) -> None:
+        """`covers`: the first pictures of jobs, by folder."""
+        shown = covers or {}
+        text = overview_html(
+            jobs, now=BEGUN + 60, covers=lambda one: shown.get(one.folder, ())[:COVERS]
+        )
         self.outbox.write_text("", "index.html", text)

@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.core.report_values import BEGUN, done, failed, job
-from tests.gallery_room import Room
+from tests.gallery_room import Room, drawing
 
-from watcher.core.jobs import Adjustment, JobState, Problem, RowState
+from watcher.core.jobs import Adjustment, JobState, Picture, Problem, RowState
+from watcher.core.report import COVERS
 from watcher.core.results import JobResult, RowResult
 
 _WIDE, _TALL = (768, 512), (512, 768)
@@ -124,10 +125,17 @@ def spring(root: Path) -> Room:
     """The outbox with one job that runs, and the list of several."""
     room = Room(root, "spring-catalogue--2r2kb9sgzdg69")
     all_rows = list(rows(room))
-    mine = running(all_rows)
+    mine, others = running(all_rows), several()
     room.publish(all_rows, mine)
-    room.publish_overview([mine, *several()])
+    covers = {one.folder: list(_covers(root, one)) for one in others}
+    room.publish_overview([mine, *others], {mine.folder: room.pictures, **covers})
     return room
+
+
+def _covers(root: Path, one: JobResult) -> Iterator[Picture]:
+    room = Room(root, one.folder)
+    for number in range(min(COVERS, one.pictures)):
+        yield room.keep(f"{number}", drawing(f"{one.name} {number}", width=320, height=320))
 
 
 def running(all_rows: list[RowResult]) -> JobResult:

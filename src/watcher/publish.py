@@ -232,10 +232,11 @@ class Publisher:
             put("results.jsonl", results_jsonl(job, rows(), links=links))
             self._write_failed(outbox, job, failed_csv(job, rows(), delimiter=comma, links=links))
         most = _THUMBNAILS if job.state is JobState.RUNNING else job.pictures
+        workbook = wants_workbook(job, self._results_xlsx(job.inbox))
         thumbnail = Thumbnails(outbox, job.folder, most=most).of
-        page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail)
+        page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail, workbook=workbook)
         put("index.html", page)
-        if wants_workbook(job, self._results_xlsx(job.inbox)):
+        if workbook:
             self._workbooks.write(outbox, job, rows(), now=self._clock(), links=links)
         put("job.json", [json_text(job_json(job, version=self._version))], more=False)
 

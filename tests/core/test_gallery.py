@@ -98,6 +98,14 @@ def test_the_way_to_mend_is_there_when_the_page_says_so() -> None:
     assert ["failed.csv" in links for links in linked] == [False, True]
 
 
+def test_a_workbook_is_named_where_there_is_one() -> None:
+    """results.xlsx is linked beside results.csv, and only then."""
+    rows = [done(1)]
+    for workbook in (True, False):
+        text = "".join(gallery_html(job(rows), lambda: rows, now=BEGUN, workbook=workbook))
+        assert ("results.xlsx" in [each.get("href") for each in _Page(text).all("a")]) is workbook
+
+
 def test_a_card_shows_picture_prompt_and_all_parameters() -> None:
     """Of every row one can see the picture, the prompt, what was sent, what was adjusted and its cost."""
     page = _gallery([done(1)])
@@ -293,7 +301,7 @@ def _is_ours(address: str | None) -> None:
         return
     parts = urlsplit(address)
     assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")
-    beside = re.fullmatch(r"[\w.-]+\.(csv|json)", address) or address == "../index.html"
+    beside = re.fullmatch(r"[\w.-]+\.(csv|xlsx|json)", address) or address == "../index.html"
     assert beside or address.startswith("./")
 
 

@@ -154,7 +154,6 @@ def _uses() -> Iterator[tuple[str, str]]:
     yield "budget", "budget: {images_per_day: 0}"
     yield "schedules", "schedules: [{name: a, cron: 0 6 * * 1, inbox: products, file: x}]"
     yield "notify.urls", "notify: {urls: [slack://token]}"
-    yield "web.intake", "web: {intake: true}"
     yield "inboxes.*.api.budget", "inboxes: {a: {api: {budget: {usd_per_day: 1}}}}"
     yield "inboxes.*.outbox", "inboxes: {a: {outbox: s3://bucket/folder}}"
     yield "inboxes.*.lane", "inboxes: {a: {lane: bulk}}"

@@ -66,13 +66,16 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._port = _free_port()
+        self._page = _free_port()
         self._servers: dict[str, subprocess.Popen[str]] = {}
         self._environ = {
             **clean_environment(),
+            "WATCHER": f"http://127.0.0.1:{self._page}",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             # Whatever a page says: nothing but the sandbox is ever asked, and no real key is used.
             "WATCHER_API__BASE_URL": f"http://127.0.0.1:{self._port}/v1",
             "OPENAI_API_KEY": "any",
+            "WATCHER_WEB__LISTEN": f"127.0.0.1:{self._page}",
         }
         self._copy_project()
 
@@ -113,7 +116,14 @@ class Terminal:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        self.wait_for(lambda: told.exists() if program == "run" else log.stat().st_size > 0)
+        # A daemon is ready when its page is, or when it says why there is none.
+        self.wait_for(
+            lambda: (
+                (told.exists() and '"page": ""' not in told.read_text("utf-8"))
+                if program == "run"
+                else log.stat().st_size > 0
+            )
+        )
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Look again until the condition holds; fails after a minute, or when a server ends."""
@@ -139,8 +149,9 @@ class Terminal:
         return "\n".join(path.read_text() for path in self.folder.glob("*.log"))
 
     def _here(self, command: str) -> str:
-        """The sandbox's usual port may be somebody else's here."""
+        """The usual ports may be somebody else's here."""
         command = command.replace("127.0.0.1:8999", f"127.0.0.1:{self._port}")
+        command = command.replace("127.0.0.1:8765", f"127.0.0.1:{self._page}")
         sandbox = "image-watcher sandbox"
         return command.replace(sandbox, f"{sandbox} --port {self._port}")
 

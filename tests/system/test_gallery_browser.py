@@ -374,6 +374,24 @@ def test_all_jobs_lead_to_their_galleries(browser: Browser, tmp_path: Path) -> N
         assert seen.complaints == []
 
 
+def test_the_list_of_jobs_renews_itself(browser: Browser, tmp_path: Path) -> None:
+    """New jobs appear by themselves; what one searches for stays, and nothing happens while one types."""
+    room = spring(tmp_path / "outbox")
+    with visit(browser) as seen:
+        seen.page.clock.install()
+        page = seen.open(room.overview)
+        page.get_by_role("searchbox").fill("new")
+        page.evaluate("window.same = true")
+        room.publish_overview([job(id=f"{number}", name=f"new-{number}.csv") for number in (1, 2)])
+        page.clock.fast_forward(120_000)
+        assert page.evaluate("window.same")
+        page.get_by_role("searchbox").blur()
+        page.clock.fast_forward(120_000)
+        _renewed(seen)
+        expect(page.get_by_role("searchbox")).to_have_value("new")
+        expect(page.get_by_text("2 jobs")).to_be_visible()
+
+
 def test_an_outbox_without_jobs_says_so(browser: Browser, room: Room) -> None:
     """The first look finds words, not an empty table."""
     room.publish_overview([])

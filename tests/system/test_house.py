@@ -120,7 +120,7 @@ def _type(shell: Terminal, command: str) -> None:
     elif server:
         shell.serve(command, server)
     else:
-        shell.run(command.replace(" JOB", f" {_job_for(shell, command)}"))
+        shell.run(re.sub(r"(?<=[ /])JOB", _job_for(shell, command), command))
 
 
 def _drop_is_done(shell: Terminal) -> None:
@@ -133,7 +133,7 @@ def _drop_is_done(shell: Terminal) -> None:
 
 def _job_for(shell: Terminal, command: str) -> str:
     """A job in the state that an order is for: over with a failed row, or still running."""
-    if " JOB" not in command:
+    if not re.search(r"[ /]JOB", command):
         return ""
     name, prompt, state = "slow.csv", "[fault:slow=5] A lighthouse", "running"
     if " retry " in command:

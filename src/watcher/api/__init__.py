@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from watcher.api.callbacks import Callbacks, NotTaken
 from watcher.api.client import ImageApi
 from watcher.api.endpoint import DEFAULT_TIMEOUTS, Endpoint, normalise_base_url
 from watcher.api.files import load_reply
@@ -9,8 +10,10 @@ from watcher.api.waits import RetryRules, wait_before
 
 __all__ = [
     "DEFAULT_TIMEOUTS",
+    "Callbacks",
     "Endpoint",
     "ImageApi",
+    "NotTaken",
     "RetryRules",
     "load_reply",
     "normalise_base_url",

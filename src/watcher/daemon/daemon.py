@@ -38,7 +38,7 @@ from watcher.daemon.state import (
 )
 from watcher.daemon.telling import Telling
 from watcher.engines import LocalEngine
-from watcher.intake import Intake
+from watcher.intake import Expected, Intake
 from watcher.ledger import Ledger
 from watcher.outbox import Workbooks
 from watcher.publish import Publisher
@@ -72,6 +72,8 @@ class Daemon:
         self._inputs = rooms.inputs_folder(settings.state_dir)
         self._inputs.mkdir(exist_ok=True, mode=0o700)
         clear_folder(rooms.sheets_folder(settings.state_dir))
+        clear_folder(rooms.bodies_folder(settings.state_dir))
+        self._expected = Expected()
         self.space = Space(lambda: self.settings.disk, monotonic=time.monotonic)
         self._link_key = link_key(settings.state_dir)
         self.ledger = Ledger(settings.state_dir, upgrade=True)
@@ -227,6 +229,7 @@ class Daemon:
             month=month,
             log=self.log,
             on_job=lambda job: self.news.accepted(job, name),
+            expected=self._expected,
         )
         return Serving(
             folder=folder,
@@ -342,6 +345,8 @@ class Daemon:
             space=self.space,
             new_id=new_id,
             link_key=self._link_key,
+            expected=self._expected,
+            bodies=rooms.bodies_folder(self.settings.state_dir),
             log=self.log,
         )
 

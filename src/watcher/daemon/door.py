@@ -14,9 +14,11 @@ from watcher.core.errors import LedgerError
 from watcher.core.jobs import Json
 from watcher.core.links import PublicLinks
 from watcher.core.log import Log
+from watcher.core.parsing import Limits
 from watcher.daemon.heard import Heard
 from watcher.daemon.serving import Serving
 from watcher.daemon.space import Space
+from watcher.intake import Expected
 from watcher.ledger import HaltedLane, Ledger
 from watcher.logs import register_secret
 from watcher.settings.models import Web
@@ -80,6 +82,8 @@ def make_page(
     space: Space,
     new_id: Callable[[], str],
     link_key: bytes,
+    expected: Expected,
+    bodies: Path,
     log: Heard,
 ) -> WebServer:
     """The door, shut. See `web.Behind` for what is passed through."""
@@ -88,7 +92,8 @@ def make_page(
     behind = Behind(
         ledger=ledger,
         inboxes={
-            name: InboxPlace(folder=one.folder, outbox=one.outbox) for name, one in serving.items()
+            name: InboxPlace(folder=one.folder, outbox=one.outbox, limits=_limits(one))
+            for name, one in serving.items()
         },
         about=about,
         halted=halted,
@@ -100,11 +105,24 @@ def make_page(
         clock=time.time,
         version=__version__,
         link_key=link_key,
+        links=lambda: public_links(web, link_key, time.time()),
+        expected=expected,
+        bodies=bodies,
         log=log,
     )
-    app = make_app(behind, rules)
-    closed = _why_closed(web, token)
-    return WebServer(app, host=rules.host, port=rules.port, why_closed=closed, log=log)
+    app, deliveries = make_app(behind, rules)
+    return WebServer(
+        app,
+        host=rules.host,
+        port=rules.port,
+        why_closed=_why_closed(web, token),
+        beside=deliveries.run,
+        log=log,
+    )
+
+
+def _limits(one: Serving) -> Callable[[], Limits]:
+    return lambda: one.intake.rules().limits
 
 
 def _rules(web: Web, token: Callable[[], str]) -> WebRules:

@@ -212,3 +212,8 @@ def inputs_folder(state_dir: Path) -> Path:
 def sheets_folder(state_dir: Path) -> Path:
     """Where workbooks are made before they are put into the outbox."""
     return state_dir / "sheets"
+
+
+def bodies_folder(state_dir: Path) -> Path:
+    """Where what is posted lies while it is received."""
+    return state_dir / "posts"

@@ -46,6 +46,7 @@ from watcher.inbox import (
 )
 from watcher.intake.drops import Awaited, Inside, Lacking, Torn, open_drop
 from watcher.intake.equal import EqualDrops
+from watcher.intake.expected import Expected
 from watcher.intake.faults import our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Pricing, new_rows
@@ -82,6 +83,7 @@ class Intake:
     month: Callable[[], str]
     log: Log
     on_job: Callable[[str], None]
+    expected: Expected = field(default_factory=Expected)
     _torn: Torn = field(default_factory=Torn)
     _lacking: Lacking = field(default_factory=Lacking)
     _equal: EqualDrops = field(default_factory=EqualDrops)
@@ -98,7 +100,7 @@ class Intake:
             return wait
         self.space.require(self.blobs)
         self.space.require(self.folder.path)
-        claim_id = self.new_id()
+        claim_id = self.expected.claim_id(self.folder.name, drop.path) or self.new_id()
         self.ledger.claims.intend(
             claim_id, inbox=self.folder.name, path=drop.path, now=self.clock()
         )
@@ -108,7 +110,10 @@ class Intake:
             if find_claimed(self.folder, claim_id) is None:
                 self.ledger.claims.drop(claim_id)
             raise
-        return self._take_claimed(claimed, drop)
+        put_off = self._take_claimed(claimed, drop)
+        if put_off is None:
+            self.expected.settle(claim_id)
+        return put_off
 
     def recover(self) -> None:
         """Take up every claim that an earlier process left, known to the ledger or not."""
@@ -159,6 +164,7 @@ class Intake:
                 self._take_claimed(claimed, None)
             except (DropBusy, DropGone):
                 return  # it is back in the inbox, and seen there
+            self.expected.settle(claim_id)
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
         own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment
@@ -350,7 +356,8 @@ class Intake:
             self._put_back(claimed)
 
     def _put_back(self, claimed: Claimed) -> None:
-        unclaim(claimed)
+        path = unclaim(claimed)
+        self.expected.put_back(self.folder.name, path, claimed.claim_id)
         self.ledger.claims.drop(claimed.claim_id)
 
     def _archive(self, claim_id: str, companions: Sequence[bytes] = ()) -> None:

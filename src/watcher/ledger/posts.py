@@ -54,6 +54,11 @@ class Posts:
             line = view.execute(select(_posts).where(_posts.c.id == post_id)).mappings().first()
         return None if line is None else Post(**line)
 
+    def move(self, post_id: str, path: bytes) -> None:
+        """Its drop gets another name, before it is in the inbox."""
+        with self._database.write() as tx:
+            tx.execute(update(_posts).where(_posts.c.id == post_id).values(path=path))
+
     def forget(self, post_id: str) -> None:
         """Its drop never came to be."""
         with self._database.write() as tx:
@@ -67,8 +72,8 @@ class Posts:
             )
 
     def untaken(self) -> list[Post]:
-        """Those whose drop was not claimed yet."""
-        claimed = exists().where(_claims.c.id == _posts.c.id)
+        """Those whose drop is not a job's yet."""
+        claimed = exists().where(_claims.c.id == _posts.c.id, _claims.c.job_id.is_not(None))
         with self._database.read() as view:
             found = view.execute(select(_posts).where(~claimed)).mappings().all()
         return [Post(**line) for line in found]

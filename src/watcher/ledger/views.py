@@ -140,9 +140,8 @@ class Views:
         with self._database.read() as view:
             return view.scalar(_PATH, {"job": job_id}) or b""
 
-    def rows(self, job_id: str) -> Iterator[RowResult]:
-        """Every row in row order, some hundred at a time."""
-        after = 0
+    def rows(self, job_id: str, after: int = 0) -> Iterator[RowResult]:
+        """Every row behind row `after` in row order, some hundred at a time."""
         while page := self._page(job_id, after):
             yield from page
             if len(page) < _PAGE_ROWS:

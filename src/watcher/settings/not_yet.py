@@ -14,7 +14,6 @@ from watcher.settings.models import Settings
 NOT_YET: Mapping[str, str] = {
     "engine": "working on several machines",
     "database_url": "a database on PostgreSQL",
-    "web.intake": "taking jobs over HTTP",
     "inboxes.*.outbox": "writing to an object store",
     "inboxes.*.lane": "the Batch API",
     "inboxes.*.renditions": "local conversions",

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib.resources import files
+from random import Random
+from typing import Any, TypeAlias
 
+import orjson
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from watcher.api import Callbacks
 from watcher.core.links import is_signed
-from watcher.core.report import job_json
 from watcher.web.access import Access
+from watcher.web.deliveries import Deliveries
 from watcher.web.files import file_answer
 from watcher.web.guard import Guard
 from watcher.web.health import Ready, healthz
+from watcher.web.jobs import Jobs, as_json
 from watcher.web.metrics import Metrics
 from watcher.web.orders import ORDERS, give
 from watcher.web.pages import Pages, read_form
 from watcher.web.problems import Refused, not_found
 from watcher.web.rendering import page
+from watcher.web.taking import Taking
 from watcher.web.values import Behind, WebRules
 
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-def make_app(behind: Behind, rules: WebRules) -> ASGIApp:
-    """To be called on the loop that serves it."""
+
+def make_app(behind: Behind, rules: WebRules) -> tuple[ASGIApp, Deliveries]:
+    """What is served, and who calls back. To be called on the loop that serves it."""
     loop = asyncio.get_running_loop()
+    callbacks = Callbacks(rules.callback_hosts)
     access = Access(rules, monotonic=loop.time)
     metrics = Metrics(behind, access)
     pages = Pages(behind, access)
+    jobs = Jobs(behind=behind, rules=rules, access=access)
+    taking = Taking(behind=behind, rules=rules, access=access, jobs=jobs, callbacks=callbacks)
+    taking.expect_untaken()
     shelf = _Shelf(behind, rules, access)
     routes = [
         Route("/", pages.status),
@@ -40,23 +53,74 @@ def make_app(behind: Behind, rules: WebRules) -> ASGIApp:
         Route("/login", pages.log_in, methods=["GET", "POST"]),
         Route("/logout", pages.log_out, methods=["POST"]),
         Route("/cancel/{job}", pages.cancel),
-        Route("/jobs/{job}/{order}", _Orders(behind, access).answer, methods=["POST"]),
+        Route("/openapi.json", _document(behind.inboxes)),
+        Route("/jobs", _either(jobs.all, taking.post), methods=["GET", "POST"]),
+        Route("/jobs/{job}", jobs.one),
+        Route("/jobs/{job}/rows", jobs.rows),
+        Route("/jobs/{job}/{order}", _Orders(behind, access, jobs).answer, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", Ready(behind).answer),
         Route("/metrics", metrics.answer),
-        Route("/{folder}/index.html", pages.gallery),
-        Route("/{folder}/{name:path}", shelf.answer),
+        Route("/{folder:job}/index.html", pages.gallery),
+        Route("/{folder:job}/{name:path}", shelf.answer),
     ]
     handlers = {HTTPException: _as_problem, Refused: _said(access)}
     app = ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers)
-    return Guard(app, rules=rules, log=behind.log, count=metrics.count)
+    base = rules.public_url.rstrip("/") or f"http://{rules.host}:{rules.port}"
+    deliveries = Deliveries(
+        ledger=behind.ledger,
+        callbacks=callbacks,
+        about=lambda job: jobs.whole(base, job),
+        token=rules.token,
+        clock=behind.clock,
+        random=Random(),  # noqa: S311 - it spreads waits, and keeps no secret
+        log=behind.log,
+    )
+    return Guard(app, rules=rules, log=behind.log, count=metrics.count), deliveries
+
+
+def _either(get: Endpoint, post: Endpoint) -> Endpoint:
+    """One route, so that a wrong method is told of both."""
+
+    async def either(request: Request) -> Response:
+        return await (post if request.method == "POST" else get)(request)
+
+    return either
+
+
+class _Folder(Convertor[str]):
+    """The name of a job's folder in a path; nothing else looks like one."""
+
+    regex = r"[^/]+--[0-9b-df-hj-np-tv-z]{13}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("job", _Folder())
+
+
+def _document(inboxes: Iterable[str]) -> Endpoint:
+    """What programs may ask, with the inboxes that there are."""
+    document = orjson.loads(files(__package__).joinpath("openapi.json").read_bytes())
+    for parameter in document["paths"]["/jobs"]["post"]["parameters"]:
+        if parameter["name"] == "inbox":
+            parameter["schema"]["enum"] = list(inboxes)
+
+    async def openapi(_: Request) -> Response:
+        return as_json(document)
+
+    return openapi
 
 
 class _Orders:
     """`POST /jobs/ID/pause` and its like: a form of the page, or a program with the token."""
 
-    def __init__(self, behind: Behind, access: Access) -> None:
-        self._behind, self._access = behind, access
+    def __init__(self, behind: Behind, access: Access, jobs: Jobs) -> None:
+        self._behind, self._access, self._jobs = behind, access, jobs
 
     async def answer(self, request: Request) -> Response:
         job_id, order = request.path_params["job"], request.path_params["order"]
@@ -69,7 +133,7 @@ class _Orders:
         self._behind.ordered(job.id)
         if form:
             return RedirectResponse(f"../../?did={order}#job-{job.id}", 303)
-        return JSONResponse(job_json(job, version=self._behind.version))
+        return as_json(self._jobs.told(self._jobs.base_of(request), job))
 
 
 class _Shelf:

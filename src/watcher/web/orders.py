@@ -6,17 +6,29 @@ from collections.abc import Callable, Mapping
 
 from watcher.core.jobs import JobState
 from watcher.core.results import JobResult
+from watcher.ledger import Ledger
 from watcher.web.problems import Refused, not_found
 from watcher.web.values import Behind
 
 
 def give(behind: Behind, job_id: str, order: str) -> JobResult:
     """The job after the order. Raises Refused where there is no such job, or it cannot take the order."""
-    job = behind.ledger.views.job(job_id)
+    job = find(behind.ledger, job_id)
+    if job is None and behind.ledger.posts.find(job_id):
+        what = f"Job {job_id} was not taken from its inbox yet."
+        raise Refused(409, "not_taken", what, "Give the order in some seconds.")
     if job is None:
         raise not_found(f"There is no job {job_id}.", "The status page names them.")
     _ORDERS[order](behind, job)
-    return behind.ledger.views.job(job_id) or job
+    return behind.ledger.views.job(job.id) or job
+
+
+def find(ledger: Ledger, job_id: str) -> JobResult | None:
+    """A job by its id, or by that of a drop that repeated it."""
+    job = ledger.views.job(job_id)
+    if job is None and (claim := ledger.claims.find(job_id)) and claim.job_id:
+        job = ledger.views.job(claim.job_id)
+    return job
 
 
 def _pause(behind: Behind, job: JobResult) -> None:

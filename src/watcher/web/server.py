@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -28,17 +28,30 @@ class WebServer:
     """`run` serves until it is cancelled; then it waits for nobody."""
 
     def __init__(
-        self, app: ASGIApp, *, host: str, port: int, why_closed: Callable[[], str], log: Log
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        why_closed: Callable[[], str],
+        beside: Callable[[], Coroutine[None, None, None]],
+        log: Log,
     ) -> None:
-        """`why_closed`: why it may not be opened now, in words; "" when it may."""
+        """`why_closed`: why it may not be opened now, in words; "" when it may. `beside`: runs as long."""
         self._app = app
         self._host, self._port = host, port
         self._why_closed = why_closed
+        self._beside = beside
         self._log = log
         self.trouble = ""  # why nobody can see the page, in words
         self.address = ""  # where it listens
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beside())
+            tasks.create_task(self._listen())
+
+    async def _listen(self) -> None:
         while True:
             if closed := self._why_closed():
                 self._tell(closed, "")

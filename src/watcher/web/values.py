@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from watcher.core.jobs import Json
+from watcher.core.links import PublicLinks
 from watcher.core.log import Log
+from watcher.core.parsing import Limits
 from watcher.inbox import InboxFolder
+from watcher.intake import Expected
 from watcher.ledger import HaltedLane, Ledger
 from watcher.outbox import Outbox
 
@@ -46,10 +49,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPlace:
-    """One inbox that is served, and where its results go."""
+    """One inbox that is served, and where its results go. `limits`: what one drop may hold now."""
 
     folder: InboxFolder
     outbox: Outbox
+    limits: Callable[[], Limits]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,9 @@ class Behind:
 
     `about`: what the daemon tells of itself. `events`: how often each (event, level) was logged.
     `ordered`: to be told of a job after an order. `require_room`: raises DiskError where a disk is
-    too full. `clock`: seconds since the epoch. `link_key`: what signs links to pictures.
+    too full. `clock`: seconds since the epoch. `link_key`: what signs links to pictures, and `links`:
+    how they look now. `expected`: to tell the intake which drops are coming; `bodies`: a folder for
+    what is being received.
     """
 
     ledger: Ledger
@@ -73,4 +79,7 @@ class Behind:
     clock: Callable[[], float]
     version: str
     link_key: bytes
+    links: Callable[[], PublicLinks]
+    expected: Expected
+    bodies: Path
     log: Log

@@ -78,16 +78,16 @@
     element.textContent = content;
     return element;
   };
-  const inViewer = (part) => {  // a heading one step below the viewer's own; lines of facts as a list
-    if (part.tagName === "H4") return made("h3", part.textContent);
-    if (part.tagName !== "PRE") return part;
+  const inViewer = (part) => {  // under a heading; lines of facts as a list
+    const heading = made("h3", part.dataset.heading);
+    if (part.tagName !== "PRE") return [heading, part.cloneNode(true)];
     const list = document.createElement("dl");
     for (const line of part.textContent.trimEnd().split("\n")) {
       const [label, value] = line.split("\t");
       list.append(made("dt", label), made("dd", value));
     }
     for (const element of list.children) element.dir = "auto";
-    return list;
+    return [heading, list];
   };
   // A drawing is shown as an image, in which nothing runs, and never opened as a page.
   const address = (shot) => shot.dataset.drawing ?? (shot.matches(".text, .empty, .name") ? "" : shot.href);
@@ -114,9 +114,9 @@
     one(".said", viewer).textContent = `${name}, ${place}`;
     one(".original", viewer).href = shot.href;
     one(".more", viewer).hidden = !source || "drawing" in shot.dataset;
-    const about = [...one(".facts", card).cloneNode(true).children].slice(1).map(inViewer);
+    const parts = all(".facts [data-heading]", card).slice(shot.matches(".text") ? 1 : 0);  // a text is on the stage
+    const about = parts.flatMap(inViewer);
     if (source) about.unshift(made("p", shot.dataset.about));
-    else if (shot.matches(".text")) about.splice(0, 2);  // the text itself is on the stage
     one(".about", viewer).replaceChildren(...about);
     one("aside", viewer).scrollTop = 0;
     one(".back").disabled = at === 0;

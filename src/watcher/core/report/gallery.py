@@ -37,20 +37,21 @@ def gallery_html(
     *,
     now: float,
     thumbnail: Callable[[Picture], str] = thumbnail_of,
+    workbook: bool = False,
     most: int = _MOST_ROWS,
 ) -> Iterator[str]:
     """The page in pieces. `rows` is asked twice for all rows in row order: first for those that need
     a person, then for the others; at most `most` are shown, and the page says so.
 
     `now`: seconds since the epoch. `thumbnail`: a picture's thumbnail relative to the job's folder,
-    "" where there is none.
+    "" where there is none. `workbook`: there is a results.xlsx to name.
     """
     seen: set[int] = set()
     return page(
         "gallery.html",
         style="gallery.css",
         script="gallery.js",
-        job=head(job, now, most),
+        job=head(job, now, most, workbook=workbook),
         troubles=_cards(job, _troubles(rows(), seen, most), thumbnail),
         others=_cards(job, _others(rows, seen, most), thumbnail),
     )

@@ -64,8 +64,10 @@ class Head:
     cost: str
 
 
-def head(job: JobResult, now: float, most: int) -> Head:
-    """`now`: seconds since the epoch; `most`: how many rows the page shows."""
+def head(job: JobResult, now: float, most: int, *, workbook: bool = False) -> Head:
+    """`now`: seconds since the epoch; `most`: how many rows the page shows; `workbook`: there is a
+    results.xlsx.
+    """
     troubles = sum(job.counts.get(state, 0) for state in NEEDS_A_PERSON)
     running = job.state is JobState.RUNNING
     return Head(
@@ -83,7 +85,7 @@ def head(job: JobResult, now: float, most: int) -> Head:
         bar_width=max(job.rows, 1),
         banners=_banners(job),
         figures=list(_figures(job, now)),
-        files=_files(troubles, over=not running),
+        files=_files(troubles, workbook=workbook, over=not running),
         mend=_MEND_LATER if running else _MEND,
         states=[(state, job.counts[state]) for state in _BAR if job.counts.get(state)],
         troubles=troubles,
@@ -130,16 +132,21 @@ def _figures(job: JobResult, now: float) -> Iterator[tuple[str, str, str]]:
 def _cost_remarks(job: JobResult) -> Iterator[str]:
     if job.ended_at is None and job.estimate_usd is not None:
         yield f"of about {dollars(job.estimate_usd)}"
-    if job.unpriced:
+    if job.unpriced and job.cost_usd is not None:
         yield f"and {counted(job.unpriced, 'call')} of unknown cost"
     if job.possibly_charged:
         yield f"and {counted(job.possibly_charged, 'call')} possibly charged without a result"
 
 
-def _files(troubles: int, *, over: bool) -> list[tuple[str, str]]:
+def _files(troubles: int, *, workbook: bool, over: bool) -> list[tuple[str, str]]:
     """Those that are there: failed.csv is written once no row can be added to it."""
-    failed = [("failed.csv", "what to correct")] if troubles and over else []
-    return [("results.csv", "every row, for a spreadsheet"), *failed, ("job.json", "the summary")]
+    known = (
+        ("failed.csv", "what to correct", troubles and over),
+        ("results.xlsx", "every row, with its thumbnail", workbook),
+        ("results.csv", "every row, for a spreadsheet", True),
+        ("job.json", "the summary", True),
+    )
+    return [(name, what) for name, what, there in known if there]
 
 
 def _left_out(rows: int, most: int) -> str:
