@@ -6,6 +6,7 @@ import contextlib
 import io
 import struct
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,26 @@ HEADER = row(1, cell("A1", "prompt"), cell("B1", "n"))
 
 def opened(content: bytes, sheet: str | None = None, limits: Limits | None = None) -> Parsed:
     return parse("drop.xlsx", io.BytesIO(content), sheet=sheet, limits=limits)
+
+
+def test_a_large_workbook_takes_a_turn() -> None:
+    """What takes much memory, also by two cells that are far apart, is announced until its last row; the rest never."""
+    held: list[int] = []
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        held.append(1)
+        yield
+        held.append(-1)
+
+    small = workbook(HEADER + row(2, cell("A2", "a cat")))
+    list(parse("a.xlsx", io.BytesIO(small), large=turn).rows)
+    assert held == []
+    wide = workbook(HEADER + row(2, cell("A2", "a cat")) + row(300_000, cell("B300000", "x")))
+    parsed = parse("a.xlsx", io.BytesIO(wide), large=turn)
+    assert held == [1]
+    assert len(list(parsed.rows)) == 2
+    assert held == [1, -1]
 
 
 def refusal(content: bytes, sheet: str | None = None, limits: Limits | None = None) -> DropError:

@@ -6,9 +6,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import openpyxl
 import pytest
+from tests.edges.inbox_room import PLAIN, Room
 from tests.edges.intake_room import MONTH, Desk, desk, dies_at, inbox_rules, steps
 from tests.edges.ledger_room import settlement
 
@@ -16,6 +19,7 @@ from watcher.core.errors import DiskError
 from watcher.core.jobs import JobState, LaneKey, RowState
 from watcher.inbox import DropBusy, DropGone, claim, claimed_ids
 from watcher.intake import InboxRules
+from watcher.intake.drops import large_turn
 from watcher.ledger import Ledger
 
 CSV = "prompt\na cat\na dog\n"
@@ -222,6 +226,27 @@ def test_a_torn_drop_is_given_time_and_then_refused(one: Desk) -> None:
     one.room.clock.now += 20
     one.look()
     assert jobs_of(one.ledger) == [("a.json", JobState.FAILED, 0)]
+
+
+def test_large_workbooks_are_read_one_at_a_time(base: Path) -> None:
+    """The second is put back while the first is in memory, says why, and is taken after it; a small one never waits."""
+    room = Room(base, replace(PLAIN, extensions=frozenset({".xlsx"}), max_file_bytes=10**8))
+    one = Desk(base=base, room=room)
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["prompt"])
+    book.active.append(["a cat"])
+    book.save(room.path / "small.xlsx")
+    book.active.cell(600_000, 1, "a dog")
+    book.save(room.path / "large.xlsx")
+    with large_turn():
+        assert sorted(one.look(), key=str) == [5.0, None]
+        assert [job.name for job in one.ledger.views.jobs()] == ["small.xlsx"]
+        assert "large workbook" in (room.path / "large.xlsx.STATUS.txt").read_text()
+    one.look()
+    assert jobs_of(one.ledger)[0] == ("large.xlsx", JobState.RUNNING, 2)
+    assert is_clean(one)
+    one.close()
 
 
 def test_a_torn_drop_that_is_completed_is_taken(one: Desk) -> None:

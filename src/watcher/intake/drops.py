@@ -4,7 +4,9 @@ that still wait for pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import PurePath
@@ -18,6 +20,8 @@ from watcher.inbox import Claimed, Drop, PicturePlaces
 
 _MOST_NAMED = 10  # pictures that a note names
 _MOST_LOOKED_FOR = 100
+_AFTER = 5.0  # seconds until a large workbook is tried again that met another one
+_large = threading.Lock()  # of the process: its memory is what is scarce
 
 Inside: TypeAlias = Callable[[str], bytes | None]
 
@@ -33,11 +37,12 @@ def open_drop(
     kind = kind_of(name)
     if kind == "zip":
         bundle = open_bundle(stream, kind_of=kind_of, max_bytes=limits.max_bytes)
-        parsed = parse(bundle.table, BytesIO(bundle.rows()), limits=limits)
+        rows = BytesIO(bundle.rows())
+        parsed = parse(bundle.table, rows, limits=limits, large=large_turn)
         return replace(parsed, notes=(*bundle.notes, *parsed.notes)), bundle.picture
     if kind == "picture" and picture_row:
         return _one_row(name, picture_row), lambda _name: _all(stream)
-    return parse(name, stream, limits=limits), _nothing
+    return parse(name, stream, limits=limits, large=large_turn), _nothing
 
 
 def _one_row(name: str, picture_row: Mapping[str, str]) -> Parsed:
@@ -64,6 +69,20 @@ class Awaited(Exception):  # noqa: N818 - a state, not a fault
         super().__init__(why)
         self.why = why
         self.wait = wait
+
+
+@contextmanager
+def large_turn() -> Iterator[None]:
+    """One large workbook at a time in this process: 10,000,000 cells, the most there may be, take 800 MB.
+
+    Who comes second is put back, so that no hand waits. Raises Awaited.
+    """
+    if not _large.acquire(blocking=False):
+        raise Awaited("Another large workbook is being read; this one comes after it.", _AFTER)
+    try:
+        yield
+    finally:
+        _large.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

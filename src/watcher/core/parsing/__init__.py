@@ -6,6 +6,7 @@ Reads nothing but the stream handed in, and never closes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -16,7 +17,7 @@ from watcher.core.errors import DropError
 from watcher.core.headers import is_result_column
 from watcher.core.jobs import SourceRow
 from watcher.core.parsing import json_text, yaml_text
-from watcher.core.parsing.drop import Limits, Parsed, header_key
+from watcher.core.parsing.drop import Limits, Parsed, Turn, header_key
 from watcher.core.parsing.encoding import Text, open_text
 from watcher.core.parsing.json_lines import read_lines
 from watcher.core.parsing.prompts import read_prompt, read_text
@@ -56,11 +57,17 @@ def kind_of(name: str) -> str | None:
 
 
 def parse(
-    name: str, stream: BinaryIO, *, limits: Limits | None = None, sheet: str | None = None
+    name: str,
+    stream: BinaryIO,
+    *,
+    limits: Limits | None = None,
+    sheet: str | None = None,
+    large: Turn = nullcontext,
 ) -> Parsed:
     """Open a drop by its name's ending and its seekable `stream`, which must stay open for the rows.
 
-    `sheet` names the sheet of a workbook; the first visible one is read without it. Raises DropError,
+    `sheet` names the sheet of a workbook; the first visible one is read without it. `large` is
+    entered as long as a large workbook is in memory: until its last row. Raises DropError,
     or TornDrop for a drop that ends in the middle, here or while the rows are iterated. A row that
     cannot be read while others can has a `problem`.
     """
@@ -68,7 +75,7 @@ def parse(
     _check_size(stream, limits)
     kind = kind_of(name)
     if kind == "xlsx":
-        parsed = read_workbook(stream, limits, sheet)
+        parsed = read_workbook(stream, limits, sheet, large)
     elif kind in _READERS:
         parsed = _READERS[kind](open_text(stream), limits)
     else:

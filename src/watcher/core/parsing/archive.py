@@ -9,6 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 
 from watcher.core.errors import DropError
@@ -38,14 +39,23 @@ _SHARES = re.compile(rb"""\bt\s*=\s*["']s["']""")
 _SHARED = re.compile(
     rb"""\bt\s*=\s*["']s["'][^<>]*>(?:<(?:\w+:)?f\b[^<>]*(?:/>|>[^<>]*</(?:\w+:)?f>))?<(?:\w+:)?v>(\d{1,9})<"""
 )
+_LARGE_CELLS, _LARGE_BYTES = 250_000, 16 * 1024**2
 _LONGEST_CELL = 64 * 1024
 _LONGEST_TEXT = 4 * 1024**2
 
 
-def check_workbook(stream: BytesIO, limits: Limits) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """`notes`: for the results. `is_large`: opening it takes more memory than a few of them may take at once."""
+
+    notes: tuple[str, ...] = ()
+    is_large: bool = False
+
+
+def check_workbook(stream: BytesIO, limits: Limits) -> Checked:
     """Refuse what is no workbook, is locked or cut off, or unfolds to more than the limits.
 
-    Returns sentences for the results.
+    First by what the directory declares, then by inflating every part, some kilobytes at a time.
     """
     stream.seek(0)
     head = stream.read(8)
@@ -58,17 +68,15 @@ def check_workbook(stream: BytesIO, limits: Limits) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(stream) as archive:
             _check_members(archive, limits)
-            errors = _check_cells(stream, archive, limits)
+            errors, is_large = _check_cells(stream, archive, limits)
     except zipfile.BadZipFile as error:
         if head.startswith(b"PK") and not zipfile.is_zipfile(stream):
             raise torn("The workbook ends before its end.") from error
         raise unreadable() from error
     except (OSError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
         raise unreadable() from error
-    if not errors:
-        return ()
     note = f"Cells that show a formula error ({errors:,} in this workbook) were read as empty."
-    return (note,)
+    return Checked(notes=(note,) if errors else (), is_large=is_large)
 
 
 def unreadable() -> DropError:
@@ -122,16 +130,16 @@ def _too_large(limits: Limits) -> DropError:
     )
 
 
-def _check_cells(stream: BytesIO, archive: zipfile.ZipFile, limits: Limits) -> int:
+def _check_cells(stream: BytesIO, archive: zipfile.ZipFile, limits: Limits) -> tuple[int, bool]:
     """Inflate every part once: its true size, the span of its cells, the text they repeat.
 
-    Returns how many cells show a formula error.
+    Returns how many cells show a formula error, and whether it is large.
     """
     lengths = [0]
     for member in archive.infolist():
         if _name(member) == _STRINGS:
             lengths = _string_lengths(stream, member, limits)
-    inflated = shared = errors = 0
+    inflated = shared = errors = cells = 0
     for member in archive.infolist():
         sheet = _Sheet(lengths)
         for chunk in _inflate(stream, member):
@@ -144,9 +152,10 @@ def _check_cells(stream: BytesIO, archive: zipfile.ZipFile, limits: Limits) -> i
         _check_span(sheet, limits)
         shared += sheet.shared
         errors += sheet.errors
+        cells += sheet.span
     if shared > limits.max_sheet_bytes:
         raise _too_large(limits)
-    return errors
+    return errors, cells > _LARGE_CELLS or max(inflated, shared) > _LARGE_BYTES
 
 
 def _check_span(sheet: _Sheet, limits: Limits) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from watcher.core.errors import DropError, TornDrop
 from watcher.core.jobs import Json, SourceRow
@@ -27,6 +29,10 @@ class Limits:
     max_depth: int = 64
     max_sheet_bytes: int = 256 * 1024**2
     max_sheet_cells: int = 10_000_000
+
+
+# Entered while something is held that not many may hold at once; entering may raise.
+Turn: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

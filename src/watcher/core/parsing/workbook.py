@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from io import BytesIO
 from typing import BinaryIO, TypeAlias
 
@@ -21,6 +22,7 @@ from watcher.core.parsing.archive import check_workbook, unreadable
 from watcher.core.parsing.drop import (
     Limits,
     Parsed,
+    Turn,
     cell_too_long,
     too_many_columns,
     too_many_rows,
@@ -30,14 +32,18 @@ _Cell: TypeAlias = "int | float | str | bool | dt.time | dt.date | dt.datetime |
 _MAX_EXACT = 2**53  # beyond this not every whole number is a float
 
 
-def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed:
-    """Open a workbook, after it has been checked to unfold to no more than the limits."""
+def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None, large: Turn) -> Parsed:
+    """Open a workbook, after it has been checked to unfold to no more than the limits.
+
+    All its cells are in memory until the last row was taken (80 bytes a cell at the most, measured);
+    for a large one `large` is entered that long.
+    """
     stream.seek(0)
     # All of it in memory: from here on no error is one of the disk.
     content = BytesIO(stream.read())
-    notes = check_workbook(content, limits)
+    checked = check_workbook(content, limits)
     content.seek(0)
-    rows = _sheet_rows(content, sheet)
+    rows = _sheet_rows(content, sheet, large if checked.is_large else nullcontext)
     line, header = next(((line, row) for line, row in rows if _width(row)), (0, []))
     if not line:
         raise DropError("The sheet is empty.", "Put a header row and rows in it.", code="empty")
@@ -45,14 +51,23 @@ def read_workbook(stream: BinaryIO, limits: Limits, sheet: str | None) -> Parsed
         raise too_many_columns(limits, f"Row {line:,} of the sheet", len(header))
     # Not stripped: a sheet is as wide as its widest row, and a comment beside the table is no fault.
     columns = [str(_plain(cell)) for cell in header]
-    return Parsed(columns=columns, rows=_source_rows(rows, limits), encoding="", notes=notes)
+    return Parsed(
+        columns=columns, rows=_source_rows(rows, limits), encoding="", notes=checked.notes
+    )
 
 
-def _sheet_rows(content: BytesIO, name: str | None) -> Iterator[tuple[int, list[_Cell]]]:
-    """Rows with their number in the sheet. The workbook is read at the first `next`."""
+def _sheet_rows(
+    content: BytesIO, name: str | None, turn: Turn
+) -> Iterator[tuple[int, list[_Cell]]]:
+    """Rows with their number in the sheet. The workbook is read at the first `next`, and held to the last."""
+    with turn():
+        yield from _numbered(_opened(content, name))
+
+
+def _opened(content: BytesIO, name: str | None) -> CalamineSheet:
     try:
         book = CalamineWorkbook.from_object(content)
-        sheet = book.get_sheet_by_name(_choose(book, name))
+        return book.get_sheet_by_name(_choose(book, name))
     except (CalamineError, OSError, ValueError) as error:
         raise unreadable() from error
     except BaseException as error:
@@ -60,7 +75,6 @@ def _sheet_rows(content: BytesIO, name: str | None) -> Iterator[tuple[int, list[
         if type(error).__name__ != "PanicException":
             raise
         raise unreadable() from error
-    yield from _numbered(sheet)
 
 
 def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, list[_Cell]]]:
