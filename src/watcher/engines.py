@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import TypeAlias
 
+from watcher.core.errors import DiskError
 from watcher.core.jobs import Slice
 from watcher.core.log import Log
 from watcher.ledger import Ledger
@@ -73,11 +75,14 @@ class LocalEngine:
         room = _OPEN_JOBS - len(self._feeding)
         if room <= 0 or self._closed_until() > self._clock():
             return []
-        taken = await self._ledger.insist(
-            self._ledger.items.take_slices,
-            now=self._clock(), most=room, without=tuple(self._feeding), only=only,
-            inboxes=self._inboxes,
-        )  # fmt: skip
+        try:
+            taken = await self._ledger.insist(
+                self._ledger.items.take_slices,
+                now=self._clock(), most=room, without=tuple(self._feeding), only=only,
+                inboxes=self._inboxes,
+            )  # fmt: skip
+        except DiskError:  # while it stops
+            return []
         if taken:
             self.idle.clear()
         return taken
@@ -93,22 +98,28 @@ class LocalEngine:
         except Exception:  # noqa: BLE001 - the border of this slice's task: one broken slice stops no other
             self._log.exception("slice.broken", job=slice_.job_id, first=slice_.first)
             due_at = self._clock() + _BROKEN
-        await self._ledger.insist(
-            self._ledger.items.release, slice_, due_at=due_at, now=self._clock()
-        )
+        with suppress(DiskError):  # while it stops: the next start reconciles
+            await self._ledger.insist(
+                self._ledger.items.release, slice_, due_at=due_at, now=self._clock()
+            )
         self._working -= 1
         drained()
         self._wake.set()
 
     async def _until_due(self, only: str | None) -> None:
+        if self._stopping:
+            return
         wait = _LONGEST_SLEEP
         if (closed := self._closed_until() - self._clock()) > 0:
             wait = closed
         elif len(self._feeding) < _OPEN_JOBS:
             items = self._ledger.items
-            due = await self._ledger.insist(
-                items.next_due, without=tuple(self._feeding), only=only, inboxes=self._inboxes
-            )
+            try:
+                due = await self._ledger.insist(
+                    items.next_due, without=tuple(self._feeding), only=only, inboxes=self._inboxes
+                )
+            except DiskError:  # while it stops
+                return
             wait = _LONGEST_SLEEP if due is None else max(due - self._clock(), 0.01)
         try:
             async with asyncio.timeout(min(wait, _LONGEST_SLEEP)):

@@ -9,6 +9,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -127,8 +128,9 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish until cancelled; what a crash left unpublished comes first."""
-        for job_id in await self._ledger.insist(self._ledger.views.unpublished):
-            self.finish(job_id)
+        with suppress(DiskError):  # while it stops
+            for job_id in await self._ledger.insist(self._ledger.views.unpublished):
+                self.finish(job_id)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._sweep())
             tasks.create_task(self._overviews(tasks))
@@ -158,7 +160,10 @@ class Publisher:
 
     async def _line_up(self, job_id: str) -> None:
         inbox = self._known.pop(job_id, "")
-        inbox = inbox or await self._ledger.insist(self._ledger.views.inbox, job_id)
+        try:
+            inbox = inbox or await self._ledger.insist(self._ledger.views.inbox, job_id)
+        except DiskError:  # while it stops
+            self._due[job_id] = self._now() + _AGAIN
         if inbox in self._lines:  # else it was taken out of the settings
             self._lined.add(job_id)
             self._lines[inbox].put_nowait(job_id)

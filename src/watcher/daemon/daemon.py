@@ -192,6 +192,7 @@ class Daemon:
             one.stop()
         self.scheduler.turns.stop()
         self.engine.stop()
+        self.ledger.hurry()
         await asyncio.wait({working}, timeout=GRACE)
         for one in self.serving.values():
             await asyncio.to_thread(one.join, 10.0)

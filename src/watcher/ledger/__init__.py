@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -83,6 +84,7 @@ class Ledger:
         self.views = Views(database)
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")
+        self._hurried = asyncio.Event()
 
     def incoming(self, job: NewJob) -> Incoming:
         """The way in of one drop's rows."""
@@ -94,12 +96,22 @@ class Ledger:
         return await loop.run_in_executor(self._thread, partial(method, *args, **kwargs))
 
     async def insist(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `call`, again and again while the disk refuses: what cannot go on without it waits here."""
+        """As `call`, again and again while the disk refuses: what cannot go on without it waits here.
+
+        Raises DiskError only once `hurry` was called.
+        """
         while True:
             try:
                 return await self.call(method, *args, **kwargs)
             except DiskError:
-                await asyncio.sleep(_DISK_WAIT)
+                if self._hurried.is_set():
+                    raise
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurried.wait(), _DISK_WAIT)
+
+    def hurry(self) -> None:
+        """The daemon stops: whoever insists tries once more and no longer. The next start finds it as it was."""
+        self._hurried.set()
 
     def close(self) -> None:
         self._thread.shutdown()

@@ -184,8 +184,9 @@ class Scheduler:
                 return
             case Delivered() | Failed(by_server=False):
                 for key in self.lanes.passed(lane):
-                    await self._ledger.insist(self._ledger.lanes.reopen, key)
-                    await self._ledger.insist(self._ledger.items.wake)
+                    with suppress(DiskError):  # while it stops: a new start probes at once
+                        await self._ledger.insist(self._ledger.lanes.reopen, key)
+                        await self._ledger.insist(self._ledger.items.wake)
                     self._work.lane_reopened(key)
                     self._on_lane()
             case Failed():
@@ -210,7 +211,8 @@ class Scheduler:
         shut = [one for one in again if isinstance(one, LaneHalted) and one.is_for_all]
         if any(self.lanes.is_halted(one.lane.key) for one in shut):
             until = min(one.probe_at for one in shut)
-            await self._ledger.insist(self._ledger.items.put_off, slice_.inbox, until=until)
+            with suppress(DiskError):  # while it stops
+                await self._ledger.insist(self._ledger.items.put_off, slice_.inbox, until=until)
 
     def _due(self, again: float | LaneHalted) -> float:
         """Rows that were sent away are due now where their lane has reopened since."""

@@ -183,6 +183,8 @@ def _inflate(stream: BytesIO, member: zipfile.ZipInfo) -> Iterator[bytes]:
             data = inflater.unconsumed_tail
             size += len(chunk)
             _check_ratio(member, size)
+            if size > member.file_size:  # a directory that lies: who reads on reads all of it
+                raise unreadable()
             yield chunk
     yield inflater.flush()
 
