@@ -22,6 +22,7 @@ _LONGEST = 255
 _DAY = 86_400.0
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMP = b"note-"
+_UNFINISHED = (_TEMP, b"put-")  # of notes, and of files that `put` was writing
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENOTEMPTY)
 
 
@@ -121,12 +122,12 @@ def _write(
 
 
 def _sweep_unfinished(root: int, before: float) -> None:
-    """What a crash between writing and renaming a note left."""
+    """What a crash between writing and renaming left."""
     with suppress(FileNotFoundError), beneath.folder_at(root, OURS.encode()) as ours:
         with os.scandir(ours) as entries:
             names = [os.fsencode(entry.name) for entry in entries]
         for name in names:
-            if name.startswith(_TEMP):
+            if name.startswith(_UNFINISHED):
                 _removed_if_old(ours, name, before)
 
 
