@@ -176,20 +176,21 @@ REFUSED: dict[str, tuple[Trap, str]] = {
     "huge.csv": (huge, "1,073.7 MB"),
     "nested.json": (nested, "nested in each other"),
     "nested.yaml": (nested_yaml, "nested in each other"),
-    "aliases.yaml": (aliases, ""),
+    "aliases.yaml": (aliases, "are not taken"),
+    "number.json": (long_number, "is not a number"),
     "wide.csv": (wide, "columns"),
     "cell.csv": (huge_cell, "characters"),
     "quote.csv": (open_quote, "characters"),
-    "bytes.csv": (other_bytes, ""),
+    "bytes.csv": (other_bytes, "encoding"),
     "bomb.zip": (zip_bomb, "unfolds to more than"),
     "out.zip": (zip_that_leads_out, "lead out"),
     "many.zip": (zip_of_many, "entries"),
     "bomb.xlsx": (workbook_bomb, "unfolds to more than"),
-    "lies.xlsx": (workbook_that_lies, ""),
+    "lies.xlsx": (workbook_that_lies, "not an Excel workbook"),
     "cells.xlsx": (workbook_of_two_cells, "cells"),
 }
-# Taken; its one row fails, or is mended, in words.
-ROWS: dict[str, Trap] = {"bomb.png": picture_bomb, "number.json": long_number}
+# Taken; its one row fails, in words.
+ROWS: dict[str, Trap] = {"bomb.png": picture_bomb}
 # Names that are nothing but odd: their rows are done.
 NAMES = (
     b"CON.csv",
