@@ -58,6 +58,16 @@ def test_figures_are_those_of_the_ledger(place: Door) -> None:
     assert found["process_open_fds"][()] > 0
 
 
+def test_rows_that_are_over_are_not_open(tmp_path: Path) -> None:
+    """What is still to be done shrinks while a job runs."""
+    with sandbox(latency="0.2") as api, door(tmp_path, api.base_url) as made:
+        made.house.drop("many.csv", "prompt\n" + "A cat\n" * 300)
+        wait_for(lambda: _values(made)["image_watcher_pictures_total"][()] > 3)
+        found = _values(made)
+        left = sum(found["image_watcher_rows_open"].values())
+        assert 0 < left <= 300 - 3
+
+
 def test_names_follow_the_conventions(place: Door) -> None:
     """One prefix, base units, counters end in _total: https://prometheus.io/docs/practices/naming/"""
     names = {name for name in _values(place) if not name.startswith("process_")}

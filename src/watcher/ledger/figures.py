@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, func, select
 
-from watcher.core.jobs import JobState, Problem, RowState
+from watcher.core.jobs import OPEN_STATES, JobState, Problem, RowState
 from watcher.ledger import schema
 from watcher.ledger.codec import load_problem, to_usd
 from watcher.ledger.database import Database
@@ -63,11 +63,12 @@ class Figures:
         )
 
     def open_rows(self) -> Mapping[RowState, int]:
-        """Rows of running jobs, by state."""
+        """Rows of running jobs that are not over, by state."""
         query = (
             select(_rows.c.state, func.count())
             .join(_jobs, _jobs.c.id == _rows.c.job_id)
             .where(_jobs.c.state == JobState.RUNNING, _jobs.c.accepted_at.is_not(None))
+            .where(_rows.c.state.in_(OPEN_STATES))
             .group_by(_rows.c.state)
         )
         with self._database.read() as view:
@@ -84,6 +85,14 @@ class Figures:
         return Pace(
             answered=answered, pictures=pictures or 0, cost_usd=to_usd(cost or 0) or Decimal(0)
         )
+
+    def newest_ended(self, most: int) -> list[tuple[str, float | None]]:
+        """The newest jobs that are over, and when their results were out: once they are, nothing of them changes."""
+        over = (_jobs.c.state != JobState.RUNNING) & _jobs.c.accepted_at.is_not(None)
+        query = select(_jobs.c.id, _jobs.c.published_at).where(over)
+        with self._database.read() as view:
+            found = view.execute(query.order_by(_jobs.c.id.desc()).limit(most))
+            return [(job_id, published_at) for job_id, published_at in found]
 
     def troubles(self, job_id: str, most: int = 3) -> list[tuple[Problem, int]]:
         """Why rows of a job failed, the most frequent first, with how many rows did."""

@@ -19,7 +19,7 @@ from watcher.web.access import Access
 from watcher.web.orders import TOLD
 from watcher.web.problems import Refused, not_found
 from watcher.web.rendering import page, rendered
-from watcher.web.status import Status, gather
+from watcher.web.status import Gathering, Status
 from watcher.web.values import Behind
 
 _FRESH = 1.0  # seconds that one look serves all who look
@@ -34,9 +34,13 @@ class Pages:
 
     behind: Behind
     access: Access
+    _gathering: Gathering = field(init=False)
     _seen: tuple[float, Status] | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _live: int = 0
+
+    def __post_init__(self) -> None:
+        self._gathering = Gathering(self.behind)
 
     async def status(self, request: Request) -> Response:
         if self._must_log_in(request):
@@ -108,7 +112,7 @@ class Pages:
         now = asyncio.get_running_loop().time
         async with self._looking:
             if self._seen is None or now() - self._seen[0] >= _FRESH:
-                found = await asyncio.to_thread(gather, self.behind)
+                found = await asyncio.to_thread(self._gathering.look)
                 self._seen = (now(), found)
             return self._seen[1]
 

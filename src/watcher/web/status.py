@@ -68,25 +68,42 @@ class Status:
     said: tuple[Line, ...]
 
 
-def gather(behind: Behind) -> Status:
-    """Everything as it is now. Raises DiskError where the ledger cannot be read."""
-    now, views = behind.clock(), behind.ledger.views
-    about: Mapping[str, Any] = behind.about()
-    halted = behind.halted()
-    running = views.jobs(states=(JobState.RUNNING,), most=_RUNNING)
-    ended = views.jobs(states=[one for one in JobState if one is not JobState.RUNNING], most=_ENDED)
-    open_rows = behind.ledger.figures.open_rows()
-    headline, tone = _headline(about, halted, open_rows)
-    return Status(
-        headline=headline,
-        tone=tone,
-        figures=tuple(_figures(behind, about, open_rows, _window(running, now))),
-        running=tuple(_running(behind, job, now) for job in running),
-        ended=tuple(_ended(behind, job, now) for job in ended),
-        lanes=tuple(_lanes(halted, about)),
-        inboxes=tuple(_inboxes(about)),
-        said=tuple(map(_said, behind.said())),
-    )
+class Gathering:
+    """Looks again and again. Jobs that are over are looked at once: counting 100,000 rows takes its time."""
+
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
+        self._over: dict[tuple[str, float], JobView] = {}
+
+    def look(self) -> Status:
+        """Everything as it is now. Raises DiskError where the ledger cannot be read."""
+        behind, now = self._behind, self._behind.clock()
+        about: Mapping[str, Any] = behind.about()
+        halted = behind.halted()
+        running = behind.ledger.views.jobs(states=(JobState.RUNNING,), most=_RUNNING)
+        open_rows = behind.ledger.figures.open_rows()
+        headline, tone = _headline(about, halted, open_rows)
+        return Status(
+            headline=headline,
+            tone=tone,
+            figures=tuple(_figures(behind, about, open_rows, _window(running, now))),
+            running=tuple(_running(behind, job, now) for job in running),
+            ended=tuple(self._ended(now)),
+            lanes=tuple(_lanes(halted, about)),
+            inboxes=tuple(_inboxes(about)),
+            said=tuple(map(_said, behind.said())),
+        )
+
+    def _ended(self, now: float) -> Iterator[JobView]:
+        before, self._over = self._over, {}
+        for job_id, published_at in self._behind.ledger.figures.newest_ended(_ENDED):
+            key = (job_id, published_at or 0.0)
+            view = before.get(key) if published_at else None
+            if view is None and (job := self._behind.ledger.views.job(job_id)):
+                view = _ended(self._behind, job, now)
+            if view is not None:
+                self._over[key] = view
+                yield view
 
 
 def _headline(
