@@ -270,3 +270,27 @@ def test_the_manual_is_made_from_the_help(tmp_path: Path) -> None:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_json_where_programs_read_it(worked: House) -> None:
+    """check and config print nothing but JSON when asked, with the same exit codes."""
+    findings = json.loads(worked.command("check", "--json").stdout)
+    assert all(one["what"] for one in findings)
+    found = json.loads(worked.command("config", "--json").stdout)
+    assert found["limits.concurrency"]["value"] == 4
+    assert "watcher.yaml" in found["limits.concurrency"]["from"]
+    assert "test-key" not in json.dumps(found)
+
+
+def test_process_drops_and_waits_or_not(worked: House, tmp_path: Path) -> None:
+    """--wait ends with the job, without a bar where no terminal is; --no-wait says where the file lies."""
+    for name in ("waited.csv", "left.csv"):
+        (tmp_path / name).write_text(prompts_csv([f"a kite of {name}"]))
+    done = worked.command("process", str(tmp_path / "waited.csv"), "--wait", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["state"] == "done"
+    left = worked.command("process", str(tmp_path / "left.csv"), "--no-wait", "--json")
+    assert left.returncode == 0, left.stderr
+    (path,) = json.loads(left.stdout)
+    assert Path(path).parent == worked.inbox
+    worked.wait_over("left.csv")

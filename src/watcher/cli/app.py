@@ -7,10 +7,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +26,6 @@ from watcher.cli.common import (
 )
 from watcher.cli.words import Exit, in_words, say
 from watcher.core.jobs import JobState
-
-if TYPE_CHECKING:
-    from watcher.cli.check import Finding
 
 app = typer.Typer(
     name="image-watcher",
@@ -113,6 +109,7 @@ def run(
 def check(
     config: Config = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the API.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at everything that must be right before the first drop: settings, folders, key, API, models.
 
@@ -120,42 +117,37 @@ def check(
     Exit code 1 when something is NOT right.
     """
     from watcher.cli import alerts  # noqa: PLC0415
+    from watcher.cli.check import Finding, tell  # noqa: PLC0415
     from watcher.cli.check import check as look  # noqa: PLC0415
 
     loaded = load_settings(config)
-    typer.echo(f"ok   settings: {loaded.file or 'defaults and environment'}")
+    read = Finding(ok=True, what=f"settings: {loaded.file or 'defaults and environment'}")
     found = look(loaded.settings, keys_of(loaded.settings), offline=offline)
-    _print_findings(chain(alerts.understood(loaded.settings), found))
+    tell(chain([read], alerts.understood(loaded.settings), found), as_json=as_json)
 
 
 @app.command()
-def alert_test(config: Config = None) -> None:
+def alert_test(config: Config = None, as_json: AsJson = False) -> None:
     """Send a test message to every address that is told of alerts (notify.urls, inboxes.*.notify).
 
     Exit code 1 when one of them did not take it.
     """
     from watcher.cli import alerts  # noqa: PLC0415
+    from watcher.cli.check import tell  # noqa: PLC0415
 
-    settings = load_settings(config).settings
-    _print_findings(alerts.tell_all(settings))
-
-
-def _print_findings(findings: Iterable[Finding]) -> None:
-    good = True
-    for finding in findings:
-        mark = {True: "ok  ", False: "NOT ", None: "?   "}[finding.ok]
-        typer.echo(f"{mark} {finding.what}")
-        good = good and finding.ok is not False
-    if not good:
-        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+    tell(alerts.tell_all(load_settings(config).settings), as_json=as_json)
 
 
 @app.command()
-def config(config: Config = None) -> None:
+def config(config: Config = None, as_json: AsJson = False) -> None:
     """Print the settings in force, secrets masked, and who said each value."""
-    from watcher.settings import effective_yaml  # noqa: PLC0415
+    from watcher.settings import effective, effective_yaml  # noqa: PLC0415
 
-    typer.echo(effective_yaml(load_settings(config)), nl=False)
+    loaded = load_settings(config)
+    if as_json:
+        typer.echo(json.dumps(effective(loaded), indent=2))
+    else:
+        typer.echo(effective_yaml(loaded), nl=False)
 
 
 @app.command()
@@ -212,13 +204,17 @@ def process(
     inbox: Annotated[
         str | None, typer.Option("--inbox", help="The inbox, where there are several.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the pictures, or only drop.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Drop files and wait for their pictures, with a progress bar.
+    """Drop files and wait for their pictures, with a progress bar on a terminal.
 
     Works with the running daemon, or without one. The files are copied; yours stay where they are.
+    With --no-wait the files are dropped for the daemon, and where they lie is printed.
 
-    Exit code 0 when all rows of all files are done, else 1.
+    Exit codes: 0 all rows of all files are done (--no-wait: all files are dropped); 1 they are not.
     """
     from rich.console import Console  # noqa: PLC0415
 
@@ -230,6 +226,10 @@ def process(
         settings.model_copy(update={"logs": settings.logs.model_copy(update={"level": "error"})})
     )
     name, chosen = one.choose_inbox(settings, inbox)
+    if not wait:
+        dropped = [str(path) for path in one.drop_only(settings, name, files)]
+        typer.echo(json.dumps(dropped) if as_json else "\n".join(dropped))
+        return
     console = Console(stderr=True)
     jobs = one.process_files(settings, keys_of(settings), name, files, log=log, console=console)
     for job in jobs:

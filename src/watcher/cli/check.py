@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
+from watcher.cli.words import Exit
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, WatcherError
 from watcher.core.jobs import Refusal
@@ -19,6 +23,8 @@ from watcher.daemon.rooms import inbox_folder
 from watcher.inbox import allow, closed_folders, require_room, who
 from watcher.settings import Api, Disk, Inbox, Settings
 
+_MARKS = {True: "ok  ", False: "NOT ", None: "?   "}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -26,6 +32,19 @@ class Finding:
 
     ok: bool | None
     what: str
+
+
+def tell(findings: Iterable[Finding], *, as_json: bool = False) -> None:
+    """Each in one line as it is found, or all as JSON; exit code 1 where something is not right."""
+    found = []
+    for one in findings:
+        found.append(one)
+        if not as_json:
+            typer.echo(f"{_MARKS[one.ok]} {one.what}")
+    if as_json:
+        typer.echo(json.dumps([{"ok": one.ok, "what": one.what} for one in found], indent=2))
+    if any(one.ok is False for one in found):
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
 
 
 def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,15 +13,14 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli.check import Finding, check
+from watcher.cli import alerts
+from watcher.cli.check import Finding, check, tell
 from watcher.cli.common import AsJson, Config, keys_of, load_settings
-from watcher.cli.words import Exit
 from watcher.core.errors import WatcherError
 from watcher.daemon import is_running, read_about
 from watcher.ledger import upkeep
 from watcher.settings import Settings
 
-MARKS = {True: "ok  ", False: "NOT ", None: "?   "}
 _UNSYNCED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _APART = 60.0  # seconds that two clocks may differ
 _OLD = 3600.0  # seconds after which something half-made is nobody's any more
@@ -43,15 +41,7 @@ def doctor(
     Exit codes: 0 nothing is wrong; 1 something is; 78 the settings cannot be used.
     """
     settings = load_settings(config).settings
-    found = []
-    for finding in _findings(settings, offline=offline):
-        found.append(finding)
-        if not as_json:
-            typer.echo(f"{MARKS[finding.ok]} {finding.what}")
-    if as_json:
-        typer.echo(json.dumps([{"ok": one.ok, "what": one.what} for one in found], indent=2))
-    if any(one.ok is False for one in found):
-        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+    tell(_findings(settings, offline=offline), as_json=as_json)
 
 
 def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
@@ -61,6 +51,7 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield from _shares(settings)
     yield from _leftovers(settings.state_dir)
     try:
+        yield from alerts.understood(settings)
         yield from check(settings, keys_of(settings), offline=offline)
     except WatcherError as error:
         yield Finding(ok=False, what=str(error))

@@ -89,6 +89,17 @@ def pictures_beside(file: Path, settings: Settings, inbox: str) -> list[str]:
     return list(found)
 
 
+def drop_only(settings: Settings, inbox: str, files: list[Path]) -> list[Path]:
+    """Drop files for the daemon, that runs or will; returns where they lie."""
+    folder = inbox_folder(inbox, settings.inboxes[inbox])
+    check_files(files, folder.extensions)
+    if is_running(settings.state_dir):
+        wait_ready(folder)
+    else:
+        say("No daemon is running: the files are taken when it starts.")
+    return [drop(file, settings, inbox) for file in files]
+
+
 def process_files(
     settings: Settings,
     keys: Mapping[str, str],
@@ -143,6 +154,7 @@ def _follow(
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"), console=console,
+        disable=not console.is_terminal,
     ) as progress:  # fmt: skip
         bars = {path: progress.add_task(path.name, total=None, note="") for path in dropped}
         while True:

@@ -6,7 +6,7 @@ from watcher.settings.key import find_key
 from watcher.settings.load import Loaded, load
 from watcher.settings.models import Disk, Notify, Schedule, Settings
 from watcher.settings.provider import Api, Budget
-from watcher.settings.show import effective_yaml, json_schema, schema_text
+from watcher.settings.show import effective, effective_yaml, json_schema, schema_text
 
 __all__ = [
     "Api",
@@ -19,6 +19,7 @@ __all__ = [
     "Schedule",
     "Settings",
     "changes",
+    "effective",
     "effective_yaml",
     "find_key",
     "json_schema",

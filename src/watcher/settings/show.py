@@ -28,6 +28,15 @@ def effective_yaml(loaded: Loaded) -> str:
     )
 
 
+def effective(loaded: Loaded) -> dict[str, Any]:
+    """The same as values: by dotted key, what holds and who said it (`from`)."""
+    return {
+        dotted(path): {"value": _plain(path, value), "from": loaded.sources[dotted(path)]}
+        for path, value in leaves(loaded.settings).items()
+        if not (_of_its_own(path) and value is None)
+    }
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the settings file, for editors."""
     return {
