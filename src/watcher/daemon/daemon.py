@@ -94,6 +94,7 @@ class Daemon:
             inboxes=tuple(self.serving),
             closed_until=self._closed_until,
         )
+        self._keys = keys
         self.work = self._make_work(keys, replies)
         self.scheduler = self.news.scheduler = self._make_scheduler()
         self.work.sleep = self.scheduler.turns.pause  # a disk that refuses holds up no stop
@@ -143,9 +144,9 @@ class Daemon:
     def reload(self, settings: Settings, keys: Mapping[str, str]) -> None:
         """Take over what can change while running; halted lanes are probed at once."""
         settings = self._with_served_inboxes(settings)
-        accounts = rooms.accounts(settings, keys)
-        old, self.settings = self.work.accounts, settings
-        self.work.accounts = accounts
+        if keys != self._keys or not rooms.same_accounts(self.settings, settings):
+            self._change_accounts(rooms.accounts(settings, keys))
+        self.settings, self._keys = settings, keys
         self.work.patience = rooms.patience(settings.api)
         self.work.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
@@ -154,7 +155,10 @@ class Daemon:
         self.probe_now()
         self.news.from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
         self.models.look_again()
-        # Calls that are in flight finish with the old account.
+
+    def _change_accounts(self, accounts: Mapping[str, Account]) -> None:
+        """Calls that are in flight finish with the old ones."""
+        old, self.work.accounts = self.work.accounts, accounts
         self._loop.call_later(GRACE, lambda: asyncio.ensure_future(close_accounts(old)))
 
     def probe_now(self) -> None:

@@ -46,6 +46,15 @@ def accounts(settings: Settings, keys: Mapping[str, str]) -> dict[str, Account]:
     return found
 
 
+def same_accounts(old: Settings, new: Settings) -> bool:
+    """Whether, with the same keys, both settings ask the same servers in the same way."""
+    told = [
+        (one.api, one.limits.concurrency, {name: inbox.api for name, inbox in one.inboxes.items()})
+        for one in (old, new)
+    ]
+    return told[0] == told[1]
+
+
 def account(settings: Settings, api: Api, key: str) -> Account:
     """Raises ValueError, in words, for an address or key that cannot be used."""
     profile = load_profiles()[api.profile]
