@@ -71,8 +71,7 @@ bench-%: $(VENV)/.dev
 	$(BIN)/python bench/$*.py
 
 soak: $(VENV)/.dev  ## hours of work, looking for what grows
-	@test -f bench/soak.py || { echo "There is no bench/soak.py in this version." >&2; exit 1; }
-	$(BIN)/python bench/soak.py
+	$(BIN)/python bench/soak.py $(if $(MINUTES),--minutes $(MINUTES))
 
 # As CI runs it, where it is skipped without a Samba; here it is not.
 test-samba: $(VENV)/.dev  ## an inbox on a real Samba server; as root it is installed where it is missing

@@ -136,7 +136,7 @@ def _job_for(shell: Terminal, command: str) -> str:
     if not re.search(r"[ /]JOB", command):
         return ""
     name, prompt, state = "slow.csv", "[fault:slow=5] A lighthouse", "running"
-    if " retry " in command:
+    if " retry " in command or " show " in command:
         name, prompt, state = "refused.csv", "[fault:400] A lighthouse", "failed"
     if name not in _jobs(shell):
         part = shell.folder / name

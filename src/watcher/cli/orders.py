@@ -4,6 +4,7 @@ through the ledger; a daemon beside this command takes them within seconds.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.common import Config, load_settings, open_ledger
+from watcher.cli.common import AsJson, Config, Job, load_settings, open_ledger
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState, Problem
 from watcher.core.results import JobResult
@@ -27,9 +28,6 @@ _BY_HAND = Problem(
     hint="Go on with: image-watcher resume LANE",
 )
 
-Job = Annotated[
-    str, typer.Argument(help="The job, as `image-watcher status` names it.", show_default=False)
-]
 Target = Annotated[
     str,
     typer.Argument(
@@ -38,7 +36,7 @@ Target = Annotated[
 ]
 
 
-def pause(target: Target, config: Config = None) -> None:
+def pause(target: Target, config: Config = None, as_json: AsJson = False) -> None:
     """Start no new calls for a job, an inbox or a lane; those in flight finish. `resume` lets it go on.
 
     An inbox that is paused still takes drops in; they wait. A lane is a provider and key, or one of
@@ -59,10 +57,10 @@ def pause(target: Target, config: Config = None) -> None:
         ledger.orders.pause(one.id)
         return f"Paused {_named(one)}: calls in flight finish, no new ones start. Go on with: image-watcher resume {one.id}"
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
-def resume(target: Target, config: Config = None) -> None:
+def resume(target: Target, config: Config = None, as_json: AsJson = False) -> None:
     """Let a paused job, inbox or lane go on; a lane that is halted is probed at once."""
     inboxes = load_settings(config).settings.inboxes
 
@@ -78,10 +76,10 @@ def resume(target: Target, config: Config = None) -> None:
         ledger.orders.resume(one.id)
         return f"{_named(one)} goes on."
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
-def approve(job: Job, config: Config = None) -> None:
+def approve(job: Job, config: Config = None, as_json: AsJson = False) -> None:
     """Let a job go on that waits for a person, because of what it costs; it may go beyond its own budget.
 
     Budgets of a day still hold.
@@ -92,10 +90,10 @@ def approve(job: Job, config: Config = None) -> None:
         ledger.orders.approve(one.id)
         return f"Approved {_named(one)}: it goes on."
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
-def cancel(job: Job, config: Config = None) -> None:
+def cancel(job: Job, config: Config = None, as_json: AsJson = False) -> None:
     """Ask for nothing more of a job. What is in flight is paid for and kept; results are written."""
 
     def order(ledger: Ledger) -> str:
@@ -103,10 +101,10 @@ def cancel(job: Job, config: Config = None) -> None:
         ledger.orders.cancel(one.id, now=time.time())
         return f"Cancelled {_named(one)}: what is in flight is kept, nothing more is asked for."
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
-def retry(job: Job, config: Config = None) -> None:
+def retry(job: Job, config: Config = None, as_json: AsJson = False) -> None:
     """Run the failed rows of a job that is over once more; what is done is not paid again."""
 
     def order(ledger: Ledger) -> str:
@@ -121,13 +119,14 @@ def retry(job: Job, config: Config = None) -> None:
             raise WatcherError(f"{_named(one)} has no row that can be asked for again.", hint)
         return f"{again} rows of {_named(one)} run again."
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
 def priority(
     job: Job,
     how: Annotated[str, typer.Argument(help="urgent, high, normal or low.", show_default=False)],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say whose turn comes first."""
 
@@ -139,12 +138,13 @@ def priority(
         ledger.orders.prioritise(one.id, PRIORITIES[how])
         return f"{_named(one)} is {how} now."
 
-    _order(config, order)
+    _order(config, order, as_json=as_json)
 
 
-def _order(config: Path | None, order: Callable[[Ledger], str]) -> None:
+def _order(config: Path | None, order: Callable[[Ledger], str], *, as_json: bool) -> None:
     with open_ledger(load_settings(config).settings) as ledger:
-        typer.echo(order(ledger))
+        told = order(ledger)
+    typer.echo(json.dumps({"told": told}) if as_json else told)
 
 
 def _halted(ledger: Ledger, key: str) -> HaltedLane | None:
