@@ -183,7 +183,7 @@ def test_a_drop_that_could_not_be_read_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("code", "occasion"),
-    [("insufficient_quota", "paused"), ("budget_day", "budget"), ("disk_full", "disk_full")],
+    [("insufficient_quota", "paused"), ("reply_lost", "disk_full"), ("disk_full", "disk_full")],
 )
 def test_why_a_lane_is_halted_is_an_occasion(code: str, occasion: str) -> None:
     """People can choose to hear of a full disk and not of the rest."""

@@ -196,3 +196,40 @@ def test_a_test_message_on_request(tmp_path: Path) -> None:
         )
         assert len(ears.heard) == 2
         assert ears.secret not in said.stdout + said.stderr + looked.stdout
+
+
+def test_a_job_that_wants_a_person_is_told_of(tmp_path: Path) -> None:
+    """It would cost more than may be spent without one: told once, with what to do."""
+    budget: Values = {"budget": {"approve_above_usd": 0.01}}
+    with (
+        listener() as ears,
+        sandbox() as api,
+        house(tmp_path, api.base_url, told(ears) | budget) as home,
+    ):
+        home.drop("list.csv", prompts_csv(FEW))
+        wait_heard(ears, 1)
+        assert home.stop() == 0
+    (heard,) = ears.heard
+    assert heard["title"] == "list.csv waits for approval"
+    assert "image-watcher approve" in heard["message"]
+
+
+def test_a_budget_that_is_used_up_is_told_of_each_way(tmp_path: Path) -> None:
+    """One message for the budget, however many jobs it holds; one when it was raised."""
+    budget: Values = {"budget": {"usd_per_day": 0.05}}
+    with (
+        listener() as ears,
+        sandbox() as api,
+        house(tmp_path, api.base_url, told(ears) | budget) as home,
+    ):
+        for name in ("a.csv", "b.csv", "c.csv"):
+            home.drop(name, prompts_csv([f"{name} {prompt}" for prompt in FEW]))
+        wait_heard(ears, 1)
+        home.configure(told(ears))
+        home.signal(signal.SIGHUP)
+        for name in ("a.csv", "b.csv", "c.csv"):
+            home.wait_over(name)
+        wait_heard(ears, 2)
+        assert home.stop() == 0
+    assert ears.titles == ["The budget is reached", "The budget allows calls again"]
+    assert "(budget.usd_per_day)" in ears.heard[0]["message"]

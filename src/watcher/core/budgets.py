@@ -88,7 +88,7 @@ def spent_problem(cap: Cap, spent: Sum, money: Money) -> Problem:
         hint = "It goes on by itself at midnight, or as soon as the budget is raised and the settings are reloaded."
     else:
         hint = "Raise the budget and reload, or let this job go on beyond it: image-watcher approve JOB."
-    return Problem(code=cap.code, what=what, hint=hint)
+    return Problem(code=cap.code, what=what, hint=hint, column=cap.setting)
 
 
 def _limit(cap: Cap) -> str:

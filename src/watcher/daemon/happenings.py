@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,6 +10,8 @@ from datetime import date
 from watcher.core.alerting import (
     Happening,
     Told,
+    approval_wanted,
+    budget_reached,
     drop_unfinished,
     inbox_away,
     inbox_without_room,
@@ -17,11 +20,13 @@ from watcher.core.alerting import (
     link_to,
     model_retiring,
 )
+from watcher.core.jobs import Problem
 from watcher.core.lifecycle import Retiring
 from watcher.inbox import InboxState, Waiting
 from watcher.ledger import HaltedLane, Ledger
 
 _DAY = 86400.0
+_APPROVAL, _DAY_BUDGET = "approval", "budget_day"
 _IN_FULL = 20  # jobs of one look that are told of with their failures
 _FAILURES = 3
 
@@ -48,6 +53,7 @@ def lasting(ledger: Ledger, facts: Facts, *, now: float, today: date) -> Iterato
     for model in facts.retiring:
         left = (model.shutdown - today).days if model.shutdown else None
         yield model_retiring(model, days_left=left)
+    yield from _held(ledger, facts)
     for name, one in facts.unfinished:
         changed = one.drop.signature[3] / 1e9
         yield drop_unfinished(
@@ -77,6 +83,23 @@ def _lane(ledger: Ledger, facts: Facts, lane: HaltedLane) -> Happening:
         inbox=users[0] if some and len(users) == 1 else "",
         link=facts.public_url,
     )
+
+
+def _held(ledger: Ledger, facts: Facts) -> Iterator[Happening]:
+    """One happening for each job that wants a person, and for each budget, however many jobs it holds."""
+    budgets: dict[str, list[tuple[str, Problem]]] = defaultdict(list)
+    for job_id, inbox, hold in ledger.alerts.held_jobs():
+        if hold.code == _APPROVAL:
+            job = ledger.views.job(job_id)
+            if job is not None:
+                yield approval_wanted(job, hold, link=facts.public_url)
+        else:
+            whole = hold.code == _DAY_BUDGET
+            budgets[hold.column if whole else f"{hold.column} {job_id}"].append((inbox, hold))
+    for of, held in budgets.items():
+        inboxes = {inbox for inbox, _ in held}
+        one = inboxes.pop() if len(inboxes) == 1 else ""
+        yield budget_reached(held[0][1], of=of, jobs=len(held), inbox=one)
 
 
 def unsure(facts: Facts, told: Sequence[Told]) -> set[str]:

@@ -67,6 +67,17 @@ class Alerts:
             found = view.execute(query.order_by(_rows.c.number).limit(most)).all()
         return [(number, load_problem(problem)) for number, problem in found]
 
+    def held_jobs(self) -> list[tuple[str, str, Problem]]:
+        """Jobs that wait for a budget or a person: id, inbox and why."""
+        query = select(_jobs.c.id, _jobs.c.inbox, _jobs.c.hold).where(
+            _jobs.c.state == JobState.RUNNING,
+            _jobs.c.accepted_at.is_not(None),
+            _jobs.c.hold.is_not(None),
+        )
+        with self._database.read() as view:
+            found = view.execute(query.order_by(_jobs.c.id).limit(_MOST_JOBS)).all()
+        return [(job, inbox, hold) for job, inbox, text in found if (hold := load_problem(text))]
+
     def waiting(self, inboxes: Collection[str]) -> tuple[int, int]:
         """How many jobs of these inboxes are running, and how many rows of theirs are not final."""
         query = (

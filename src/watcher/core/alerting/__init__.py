@@ -13,6 +13,7 @@ from watcher.core.alerting.values import (
 )
 from watcher.core.alerting.words import (
     approval_wanted,
+    budget_reached,
     drop_unfinished,
     inbox_away,
     inbox_without_room,
@@ -33,6 +34,7 @@ __all__ = [
     "Occasion",
     "Told",
     "approval_wanted",
+    "budget_reached",
     "decide",
     "drop_unfinished",
     "inbox_away",

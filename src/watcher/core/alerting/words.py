@@ -22,7 +22,6 @@ _DISK_CODES = frozenset({"disk_full", "reply_lost"})
 # How it begins and how it ends, in a title.
 _LANES: Mapping[Occasion, tuple[str, str]] = {
     "paused": ("Paused", "Goes on"),
-    "budget": ("The budget is reached", "The budget allows calls again"),
     "disk_full": ("No room on a disk", "There is room again"),
 }
 _GOES_ON = "Nothing is lost: what is open stays queued and goes on by itself."
@@ -121,21 +120,35 @@ def drop_unfinished(inbox: str, name: str, *, why: str, since: float) -> Happeni
     )
 
 
-def approval_wanted(job: JobResult, *, link: str = "") -> Happening:
+def approval_wanted(job: JobResult, hold: Problem, *, link: str) -> Happening:
     """A job that would cost more than may be spent without a person."""
-    cost = f", about {dollars(job.estimate_usd)}" if job.estimate_usd is not None else ""
     return Happening(
-        place=f"job:{job.id}",
-        reason="approval",
+        place=f"approval:{job.id}",
+        reason=hold.code,
         occasion="job_waits_for_approval",
         since=job.created_at,
-        title=f"{_name(job.name)} waits for approval{cost}",
+        title=f"{_name(job.name)} waits for approval",
         lines=(
-            f"{counted(job.rows, 'row')}{cost}. Inbox {job.inbox}, job {job.id}.",
-            "The note beside the drop says how to approve it.",
-            *([link] if link else []),
+            f"{counted(job.rows, 'row')}. {hold.what}",
+            hold.hint.replace(" JOB", f" {job.id}"),
+            f"Inbox {job.inbox}, job {job.id}.",
+            *filter(None, [link]),
         ),
         inbox=job.inbox,
+    )
+
+
+def budget_reached(hold: Problem, *, of: str, jobs: int, inbox: str) -> Happening:
+    """A budget that holds jobs; `of` tells it from other budgets, `jobs`: how many it holds."""
+    return Happening(
+        place=f"budget:{of}",
+        reason=hold.code,
+        occasion="budget",
+        since=0.0,
+        title="The budget is reached",
+        lines=(f"{hold.what} {hold.hint}".strip(), f"{counted(jobs, 'job')} held. {_GOES_ON}"),
+        inbox=inbox,
+        all_clear="The budget allows calls again",
     )
 
 
@@ -147,9 +160,7 @@ def link_to(job: JobResult, *, public_url: str, outbox: str) -> str:
 
 
 def _occasion(problem: Problem) -> Occasion:
-    if problem.code in _DISK_CODES:
-        return "disk_full"
-    return "budget" if problem.code.startswith("budget") else "paused"
+    return "disk_full" if problem.code in _DISK_CODES else "paused"
 
 
 def _job_title(job: JobResult) -> str:
