@@ -77,6 +77,7 @@ class Publisher:
         inputs: Path,
         workbooks: Workbooks,
         results_xlsx: Callable[[str], str],
+        keeps_inputs: Callable[[str], bool],
         clock: Callable[[], float],
         month: Callable[[], str],
         version: str,
@@ -85,7 +86,8 @@ class Publisher:
         log: Log,
     ) -> None:
         """`inputs`: a folder for each job's pictures. `links`: makes `result_urls`. `results_xlsx`: that
-        setting of an inbox. `paused`: why nothing of an inbox moves now, "" when it does.
+        setting of an inbox. `keeps_inputs`: whether its rows may be asked again once they are done.
+        `paused`: why nothing of an inbox moves now, "" when it does.
         `clock`: seconds since the epoch.
         """
         self._ledger = ledger
@@ -93,6 +95,7 @@ class Publisher:
         self._inputs = inputs
         self._workbooks = workbooks
         self._results_xlsx = results_xlsx
+        self._keeps_inputs = keeps_inputs
         self._clock = clock
         self._month = month
         self._version = version
@@ -216,13 +219,15 @@ class Publisher:
         if not job.problem:
             self._write_results(shelf.outbox, job)
         over = job.state is not JobState.RUNNING
+        if over and job.published_at is not None:  # a person chose among its pictures since
+            return True
         if over:
             self._archive(shelf, job)
         note = status_note(job, self._clock(), outbox=str(shelf.outbox.root))
         write_note(shelf.folder, self._ledger.views.path(job_id), note)
         if over:
             self._ledger.jobs.published(job_id, now=self._clock())
-            if job.is_settled:
+            if job.is_settled and not self._keeps_inputs(job.inbox):
                 shutil.rmtree(self._inputs / job_id, ignore_errors=True)
             self._log.info("job.published", job=job_id, state=job.state, rows=job.rows)
         return over

@@ -29,11 +29,11 @@ def test_results_follow_the_drops_own_columns() -> None:
     assert header == ["sku", "description", *RESULT_COLUMNS]
     assert first == [
         "mug", "A mug", "done", "images/mug1-1.png", "", "", "", "", "",
-        "size: 512x512 → 1024x1024 (too small)", "1", "0.0210", "8.2", "gpt-image-2.5-flare", "req_1", "api",
+        "size: 512x512 → 1024x1024 (too small)", "1", "0.0210", "8.2", "gpt-image-2.5-flare", "req_1", "api", "",
     ]  # fmt: skip
     assert second == [
         "chair", "A chair", "failed", "", "", "", "moderation_blocked", "The API refused this prompt.",
-        "Describe it in other words.", "", "1", "", "8.2", "gpt-image-2.5-flare", "req_1", "api",
+        "Describe it in other words.", "", "1", "", "8.2", "gpt-image-2.5-flare", "req_1", "api", "",
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.core.errors import DiskError
@@ -66,6 +66,7 @@ def test_a_repeat_overwrites_its_own_file_only(outbox: Outbox) -> None:
     }
 
 
+@settings(deadline=None)  # a disk takes the time it takes
 @given(st.text(max_size=200))
 def test_any_safe_stem_can_be_a_file(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever a row is called, its picture finds a name on the disk, within its job's folder."""
@@ -232,7 +233,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (said.stdout.splitlines(), said.stderr) == (
         [
             f"disk_full The disk is full: {tmp_path}/disk/job/results.csv. Make room there; the work goes on by itself.",
-            "['images', 'results.csv', 'thumbnails'] old",
+            "['approved', 'images', 'metadata', 'redo', 'rejected', 'results.csv', 'thumbnails'] old",
         ],
         "",
     )

@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from watcher.core.channels import size_recipe
 from watcher.core.errors import DiskError
-from watcher.outbox import BadPicture, Outbox, resized
+from watcher.outbox import BadPicture, Outbox, copied, opened
+from watcher.outbox.renditions import Copy
+
+
+def resized(content: bytes, real_format: str, size: str) -> bytes:
+    image = opened(content, real_format)
+    return copied(image, size_recipe(size), own_format=real_format).content
+
+
+def copy_of(content: bytes) -> Copy:
+    return Copy(content=content, format="png", width=1, height=1)
 
 
 def picture(real_format: str, mode: str = "RGB", size: tuple[int, int] = (64, 64)) -> bytes:
@@ -59,7 +70,7 @@ def test_a_copy_lies_under_its_size(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
     outbox.prepare("job")
     for content in (b"one", b"two"):
-        name = outbox.save_rendition("job", "512x512", "images/a-1.png", content)
+        name = outbox.save_rendition("job", "512x512", "images/a-1.png", copy_of(content))
         assert name == "renditions/512x512/a-1.png"
     assert (tmp_path / "job" / name).read_bytes() == b"two"
     assert list((tmp_path / "job" / "renditions").rglob("*.part")) == []
@@ -73,5 +84,5 @@ def test_no_copy_follows_a_link(tmp_path: Path) -> None:
     outbox.prepare("job")
     (tmp_path / "outbox/job/renditions").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DiskError):
-        outbox.save_rendition("job", "512x512", "images/a-1.png", b"one")
+        outbox.save_rendition("job", "512x512", "images/a-1.png", copy_of(b"one"))
     assert list((tmp_path / "elsewhere").iterdir()) == []

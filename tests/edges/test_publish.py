@@ -45,6 +45,7 @@ class Office:
             inputs=one.base / "inputs",
             workbooks=Workbooks(one.base / "sheets", monotonic=time.monotonic),
             results_xlsx=lambda _inbox: results_xlsx,
+            keeps_inputs=lambda _inbox: False,
             clock=lambda: NOW,
             month=lambda: MONTH,
             version="0.1.0",
@@ -119,7 +120,14 @@ def statuses(folder: Path) -> list[str]:
 
 
 def files_of(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"images", "thumbnails"}
+    return {path.name for path in folder.iterdir()} - {
+        "approved",
+        "images",
+        "metadata",
+        "redo",
+        "rejected",
+        "thumbnails",
+    }
 
 
 def test_a_job_that_ended_is_published_and_its_drop_archived(one: Desk) -> None:

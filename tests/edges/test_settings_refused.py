@@ -157,7 +157,6 @@ def _uses() -> Iterator[tuple[str, str]]:
     yield "inboxes.*.api.budget", "inboxes: {a: {api: {budget: {usd_per_day: 1}}}}"
     yield "inboxes.*.outbox", "inboxes: {a: {outbox: s3://bucket/folder}}"
     yield "inboxes.*.lane", "inboxes: {a: {lane: bulk}}"
-    yield "inboxes.*.renditions", "inboxes: {a: {renditions: [{name: x, width: 1, height: 1}]}}"
     yield "inboxes.*.notify", "inboxes: {a: {notify: [slack://token]}}"
     yield "inboxes.*.images", "inboxes: {a: {images: {prompt: x}}}"
     yield "inboxes.*.allow_urls", "inboxes: {a: {allow_urls: true}}"

@@ -18,6 +18,7 @@ from watcher.cli import backup, database, doctor, init, jobs, logs, money, order
 from watcher.cli.common import (
     AsJson,
     Config,
+    Job,
     key_of,
     keys_of,
     load_settings,
@@ -238,6 +239,46 @@ def process(
         else:
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
     if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
+        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+
+
+@app.command()
+def redo(
+    job: Job,
+    row: Annotated[int, typer.Argument(help="The row, counted from 1.", show_default=False)],
+    note: Annotated[str, typer.Option("--note", help="What should be different.")] = "",
+    picture: Annotated[
+        int | None,
+        typer.Option("--picture", help="Its number, where only one of several is meant."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Ask for a row again, with a note; what it had is kept. Paid as any row is, up to redo_limit.
+
+    The same as to move its picture into the folder redo of its job.
+    """
+    from watcher.cli.redo import redo as again  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    with open_ledger(settings) as ledger:
+        typer.echo(again(settings, ledger, job, row, index=picture, note=note))
+
+
+@app.command()
+def renditions(job: Job, config: Config = None) -> None:
+    """Make the copies of a job's pictures again, as its inbox asks for them now. Free, and made here.
+
+    Exit code 1 when some could not be made.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from watcher.cli import renditions as copies  # noqa: PLC0415
+
+    settings = load_settings(config).settings
+    with open_ledger(settings) as ledger:
+        said, good = copies.make(settings, ledger, job, Console(stderr=True))
+    typer.echo(said)
+    if not good:
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
 
 

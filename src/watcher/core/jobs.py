@@ -218,6 +218,7 @@ class Picture:
     """A picture that is whole, synced and named in the outbox. `file` is relative to the job's folder.
 
     `print`: what it looks like (core.checks), "" where nobody asked for that.
+    `choice`: what people did with it: approved, rejected, redo, or replaced by one that was asked for again.
     """
 
     index: int
@@ -228,6 +229,7 @@ class Picture:
     bytes: int
     sha256: str
     print: str = ""
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,6 +197,33 @@ def thumbnail_file(file: str) -> str:
     return f"thumbnails/{stem}.webp"
 
 
-def rendition_file(file: str, channel: str) -> str:
-    """Where the copy of the picture `images/<name>` for a channel, such as a size, stands."""
-    return f"renditions/{channel}/{file.rpartition('/')[2]}"
+def metadata_file(file: str) -> str:
+    """Where it is written down how the picture `images/<stem>.<extension>` came to be."""
+    stem = file.rpartition("/")[2].rpartition(".")[0]
+    return f"metadata/{stem}.json"
+
+
+def rendition_file(file: str, channel: str, real_format: str) -> str:
+    """Where the copy of the picture `images/<stem>.<extension>` for a channel, such as a size, stands."""
+    stem = file.rpartition("/")[2].rpartition(".")[0]
+    return f"renditions/{channel}/{stem}.{EXTENSIONS[real_format]}"
+
+
+class TakenStems:
+    """The names of a job's pictures, and further ones that are none of them."""
+
+    def __init__(self, kept: Iterable[str]) -> None:
+        self._taken = {_key(stem) for one in kept for stem in one.split("/")}
+
+    def free(self, stem: str, row: int) -> str:
+        """`stem`, safe, with the row's number and a count where others have it; from now on it is taken."""
+        plain = safe_stem(stem, fallback=f"row-{row}", max_bytes=_OWN_BYTES)
+        tails = chain(("", f"-r{row}"), (f"-r{row}-{more}" for more in count(2)))
+        free = next(plain + tail for tail in tails if _key(plain + tail) not in self._taken)
+        self._taken.add(_key(free))
+        return free
+
+
+def stems_taken(kept: Iterable[str]) -> TakenStems:
+    """`kept`: what `kept_stems` made, of each row."""
+    return TakenStems(kept)

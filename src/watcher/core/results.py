@@ -63,6 +63,11 @@ class RowResult:
     request_id: str = ""
     source: str = ""
 
+    @property
+    def live(self) -> tuple[Picture, ...]:
+        """Its pictures but those that others were asked for, and came, in place of."""
+        return tuple(one for one in self.pictures if one.choice != "replaced")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:

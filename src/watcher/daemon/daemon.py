@@ -18,7 +18,9 @@ from watcher.core.log import Log
 from watcher.daemon import rooms
 from watcher.daemon.alerting import make_alerting
 from watcher.daemon.backup import finish_restore
+from watcher.daemon.choices import make_choosers, needs_inputs
 from watcher.daemon.clocked import clocked
+from watcher.daemon.copying import make_renderers
 from watcher.daemon.door import link_key, make_page, public_links
 from watcher.daemon.heard import Heard
 from watcher.daemon.marks import month, new_id
@@ -81,7 +83,7 @@ class Daemon:
             log.info("ledger.upgraded", made_by=done.before.program, backup=str(done.backup))
         self.news = News(self.ledger)
         self.ledger.jobs.clear_unaccepted()
-        clear_inputs(self._inputs, self._needs_inputs)
+        clear_inputs(self._inputs, needs_inputs(lambda: self.settings, self.ledger))
         clear_replies(replies, self.ledger.items.unsettled())
         self.catalogue = Catalogue.shipped(settings.api.models)
         self.serving = {
@@ -106,12 +108,15 @@ class Daemon:
             settings.state_dir, serving=self.serving, more=self._about_itself, log=log
         )
         self.holds = Holds(ledger=self.ledger, released=self.news.lanes_changed)
+        self.renderers = self.news.renderers = make_renderers(self)
         self.page = self._make_page() if settings.web.enabled else None
         page = (self.page,) if self.page else ()
         by_the_clock = clocked(lambda: self.settings, self.ledger, self.serving, log)
         self._sides_of_a_watch: tuple[Side, ...] = (*by_the_clock, *page)
         self.alerting = make_alerting(self)
-        self._sides: tuple[Side, ...] = (self.models, self.holds, self.alerting)
+        self._sides: tuple[Side, ...] = (
+            self.models, self.holds, self.alerting, *self.renderers, *make_choosers(self)
+        )  # fmt: skip
 
     async def run(self, *, only: str | None = None, watch: bool = True) -> None:
         """Serve until `stop`. `only`: work on one job alone; `watch` False: take no drops by itself."""
@@ -256,10 +261,6 @@ class Daemon:
         """Before then nothing can be asked for: every account is halted."""
         return min(map(self.scheduler.lanes.closed_until, _names(self.work.accounts)))
 
-    def _needs_inputs(self, job_id: str) -> bool:
-        job = self.ledger.views.job(job_id)
-        return job is not None and not job.is_settled
-
     def _make_work(self, keys: Mapping[str, str], replies: Path) -> Work:
         try:
             accounts = rooms.accounts(self.settings, keys)
@@ -331,6 +332,7 @@ class Daemon:
                 rooms.sheets_folder(self.settings.state_dir), monotonic=time.monotonic
             ),
             results_xlsx=lambda inbox: self.settings.inboxes[inbox].results_xlsx,
+            keeps_inputs=lambda inbox: self.settings.inboxes[inbox].redo_limit > 0,
             clock=time.time,
             month=month,
             version=__version__,

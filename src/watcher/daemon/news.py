@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from watcher.engines import LocalEngine
 from watcher.ledger import Ledger
 from watcher.publish import Publisher
+from watcher.renditions import Renderer
 from watcher.scheduler import Scheduler
 
 _TOGETHER = 0.02  # seconds in which drops become jobs that are told of together
@@ -21,6 +22,7 @@ class News:
     engine: LocalEngine
     publisher: Publisher
     scheduler: Scheduler
+    renderers: Sequence[Renderer] = ()
 
     def __init__(self, ledger: Ledger) -> None:
         """The rooms that are told are set once they are built; nothing happens before."""
@@ -38,6 +40,8 @@ class News:
 
     def changed(self, job: str, over: bool) -> None:  # noqa: FBT001 - the scheduler's callback
         """A row of the job has its outcome; `over`: it was the last."""
+        for one in self.renderers:
+            one.wake()
         if over:
             self.publisher.finish(job)
         else:

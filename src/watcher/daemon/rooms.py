@@ -148,12 +148,13 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         extra_parameters=frozenset(api.extra_parameters),
         allow_urls=inbox.allow_urls,
     )
+    shown = {"renditions": [one.name for one in inbox.renditions]} if inbox.renditions else {}
     return InboxRules(
         rows=rows,
         filename=Template(inbox.filename),
         limits=Limits(max_rows=inbox.max_rows, max_bytes=int(inbox.max_file_mb * 1_000_000)),
         fingerprint=sha256(dump(said).encode()).hexdigest(),
-        settings=said,
+        settings={**said, **shown},
         priority=_PRIORITY[inbox.priority],
         assets=inbox.assets,
         grace=inbox.assets_grace,

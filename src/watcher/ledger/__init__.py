@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from watcher.core.errors import DiskError
 from watcher.ledger.alerts import Alerts, EndedJob
+from watcher.ledger.choices import Choices, ChosenPicture, Redo, RedoRow
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
@@ -27,6 +28,7 @@ from watcher.ledger.orders import Orders
 from watcher.ledger.paid import Paid, PaidRow
 from watcher.ledger.posts import Post, Posts
 from watcher.ledger.refused import RefusedParameter, RefusedParameters
+from watcher.ledger.renditions import DuePicture, Renditions
 from watcher.ledger.retention import Retention
 from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
@@ -34,9 +36,11 @@ from watcher.ledger.views import Views
 __all__ = [
     "SLICE_ROWS",
     "Acceptance",
+    "ChosenPicture",
     "Claim",
     "Companion",
     "Cost",
+    "DuePicture",
     "Earlier",
     "EndedJob",
     "HaltedLane",
@@ -47,6 +51,8 @@ __all__ = [
     "Pace",
     "PaidRow",
     "Post",
+    "Redo",
+    "RedoRow",
     "RefusedParameter",
     "Scheduled",
     "Totals",
@@ -81,6 +87,8 @@ class Ledger:
         self.refused = RefusedParameters(database)
         self.retention = Retention(database)
         self.schedules = Schedules(database)
+        self.choices = Choices(database)
+        self.renditions = Renditions(database)
         self.views = Views(database)
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")

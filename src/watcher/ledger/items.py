@@ -40,6 +40,7 @@ from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro,
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
 from watcher.ledger.paid import note_paid
+from watcher.ledger.renditions import note_due
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
@@ -358,6 +359,7 @@ def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -
                 print=picture.print,
             )
         )  # fmt: skip
+        note_due(tx, item.job_id, item.number, picture.index)
 
 
 def _settle_row(

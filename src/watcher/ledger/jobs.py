@@ -179,14 +179,8 @@ class Jobs:
                         asked_again=False, since=None, ended_at=None)
             ).rowcount  # fmt: skip
             if again:
-                _wake_slices(tx, job_id)
-                reopened = {
-                    "state": JobState.RUNNING,
-                    "ended_at": None,
-                    "published_at": None,
-                    "cancelled": False,
-                }
-                tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**reopened))
+                wake_slices(tx, job_id)
+                reopen(tx, job_id)
         return again
 
     def published(self, job_id: str, *, now: float) -> None:
@@ -295,7 +289,14 @@ def _make_slices(tx: Connection, job_id: str) -> None:
         tx.execute(insert(_slices), lines)
 
 
-def _wake_slices(tx: Connection, job_id: str) -> None:
+def reopen(tx: Connection, job_id: str) -> None:
+    """An ended job runs once more, and is published at its end again."""
+    values = {"state": JobState.RUNNING, "ended_at": None, "published_at": None, "cancelled": False}
+    tx.execute(update(_jobs).where(_jobs.c.id == job_id).values(**values))
+
+
+def wake_slices(tx: Connection, job_id: str) -> None:
+    """Those that have ended and in which a row is queued again are due."""
     queued_row = exists().where(
         _rows.c.job_id == job_id,
         _rows.c.state == RowState.QUEUED,

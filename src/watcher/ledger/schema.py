@@ -171,6 +171,63 @@ paid = Table(
     sqlite_with_rowid=False,
 )
 
+# Pictures whose copies are to be made; a line goes once they are, or never will be.
+renditions_due = Table(
+    "renditions_due",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# Copies that were made; problem: why there is none.
+renditions = Table(
+    "renditions",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("channel", String, primary_key=True),
+    Column("file", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("quality", Integer, nullable=False),
+    Column("remark", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Where a person moved a picture. choice: approved | rejected | redo; file: where it lies now.
+choices = Table(
+    "choices",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("choice", String, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("noted_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Rows that were asked again. replaced: the index of the picture that another is wanted for, 0: none;
+# made: the index of that other one; 0: it never came. base: the item before the first time.
+redos = Table(
+    "redos",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("replaced", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Index("redos_row", "job_id", "number"),
+)
+
 # What a server was found not to take, by account and model. value "": whatever it says.
 refused_parameters = Table(
     "refused_parameters",

@@ -19,11 +19,13 @@ from watcher.core.jobs import (
 from watcher.core.planning import item_from_json
 from watcher.core.results import AttemptRecord, JobResult, RowResult
 from watcher.ledger import schema
+from watcher.ledger.choices import HERE, is_replaced, where_now
 from watcher.ledger.codec import load, load_problem, load_usage, to_usd
 from watcher.ledger.database import Database
 
 _jobs, _rows, _claims = schema.jobs, schema.rows, schema.claims
 _attempts, _pictures = schema.attempts, schema.pictures
+_choices = schema.choices
 _PAGE_ROWS = 500  # rows read at once: memory does not grow with the job
 
 # Built once: each job is told of many times, and building a statement takes longer than running it.
@@ -49,13 +51,21 @@ _PAGE = (
     .limit(_PAGE_ROWS)
 )
 _SPAN: tuple[BindParameter[object], BindParameter[object]] = (bindparam("first"), bindparam("last"))
+_AS_SEEN = (
+    *(column for column in _pictures.columns if column.name != "file"),
+    where_now().label("file"),
+    _choices.c.choice,
+    is_replaced().label("is_replaced"),
+)
 _ITS_PICTURES = (
-    select(_pictures)
+    select(*_AS_SEEN)
+    .join(_choices, HERE, isouter=True)
     .where(_pictures.c.job_id == _THIS, _pictures.c.number.between(*_SPAN))
     .order_by(_pictures.c.number, _pictures.c.index)
 )
 _FIRST_PICTURES = (
-    select(_pictures)
+    select(*_AS_SEEN)
+    .join(_choices, HERE, isouter=True)
     .where(_pictures.c.job_id == _THIS)
     .order_by(_pictures.c.number, _pictures.c.index)
     .limit(bindparam("most", type_=Integer))
@@ -232,6 +242,7 @@ def _picture(line: Row[tuple[object, ...]]) -> Picture:
         index=line._mapping["index"],  # noqa: SLF001 - "index" alone is a method of tuples
         file=line.file, format=line.format, width=line.width,
         height=line.height, bytes=line.bytes, sha256=line.sha256,
+        choice="replaced" if line.is_replaced else line.choice or "",
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
 from watcher.outbox.looks import look_of
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
-from watcher.outbox.renditions import resized
+from watcher.outbox.renditions import copied, has_credentials, opened
 from watcher.outbox.thumbnails import Thumbnails
 from watcher.outbox.workbooks import Workbooks
 
@@ -14,8 +14,10 @@ __all__ = [
     "PictureFacts",
     "Thumbnails",
     "Workbooks",
+    "copied",
     "fit_picture",
+    "has_credentials",
     "look_at_picture",
     "look_of",
-    "resized",
+    "opened",
 ]

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Picture
-from watcher.core.naming import picture_file, rendition_file, thumbnail_file
+from watcher.core.naming import metadata_file, picture_file, rendition_file, thumbnail_file
 from watcher.outbox.faults import told
 from watcher.outbox.pictures import PictureFacts
+from watcher.outbox.renditions import Copy
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
@@ -28,7 +29,7 @@ _BUFFER = 1 << 16
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 _RENDITIONS = "renditions"
 _REDONE = "redone"
-_SUBFOLDERS = ("images", "thumbnails")
+_SUBFOLDERS = ("approved", "images", "metadata", "redo", "rejected", "thumbnails")
 
 
 class Outbox:
@@ -45,7 +46,7 @@ class Outbox:
             self.root.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, folder: str) -> None:
-        """Make `<root>/<folder>` with images and thumbnails; no harm when they are there."""
+        """Make `<root>/<folder>` with its own folders; no harm when they are there."""
         with told(self.root / folder), _opened(self.root) as root:
             with _made(folder, root) as job:
                 for name in _SUBFOLDERS:
@@ -53,6 +54,16 @@ class Outbox:
                         pass
                 _sync_folder(job)
             _sync_folder(root)
+
+    def make_folder(self, folder: str, name: str) -> None:
+        """Make a folder within the job's; no harm when it is there."""
+        with (
+            told(self.root / folder / name),
+            _opened(self.root) as root,
+            _walked(root, _plain(folder)) as job,
+            _made(name, job),
+        ):
+            _sync_folder(job)
 
     def save_picture(
         self, folder: str, stem: str, index: int, content: bytes, facts: PictureFacts
@@ -108,9 +119,9 @@ class Outbox:
         self._write(folder, name, [thumbnail])
         return name
 
-    def save_rendition(self, folder: str, channel: str, file: str, content: bytes) -> str:
+    def save_rendition(self, folder: str, channel: str, file: str, copy: Copy) -> str:
         """Put a copy of the picture `file` in place, as one of `channel`; returns its name in the job's folder."""
-        name = rendition_file(file, channel)
+        name = rendition_file(file, channel, copy.format)
         with (
             told(self.root / folder / name),
             _opened(self.root) as root,
@@ -120,7 +131,7 @@ class Outbox:
         ):
             _sync_folder(renditions)
             _sync_folder(job)
-        self._write(folder, name, [content])
+        self._write(folder, name, [copy.content])
         return name
 
     def set_aside(self, folder: str, file: str) -> str:
@@ -137,6 +148,10 @@ class Outbox:
             for place in (redone, images, job):
                 _sync_folder(place)
         return f"{_REDONE}/{name}"
+
+    def save_metadata(self, folder: str, file: str, text: str) -> None:
+        """Put in place what is known of how the picture `file` came to be."""
+        self.write_text(folder, metadata_file(file), [text])
 
     def write_text(
         self, folder: str, name: str, chunks: Iterable[str], *, more: bool = False
@@ -155,6 +170,21 @@ class Outbox:
         """Put a copy of the file `source` in place, a little of it in memory at a time."""
         with told(source), source.open("rb") as file:
             self._write(folder, name, iter(lambda: file.read(_BUFFER), b""))
+
+    def names(self, folder: str, name: str) -> list[str]:
+        """The files in a folder of the job's; none where it is not there."""
+        try:
+            with (
+                told(self.root / folder / name),
+                _opened(self.root) as root,
+                _walked(root, [*_plain(folder), *_plain(name)]) as where,
+                os.scandir(where) as found,
+            ):
+                return [one.name for one in found if one.is_file(follow_symlinks=False)]
+        except DiskError as error:
+            if error.code in ("disk_away", "disk_link") and self.root.is_dir():
+                return []
+            raise
 
     def read(self, folder: str, name: str) -> bytes:
         """All of a file; DiskError also where it is not there, or is a link."""

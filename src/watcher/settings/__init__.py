@@ -6,6 +6,7 @@ from watcher.settings.key import find_key
 from watcher.settings.load import Loaded, load
 from watcher.settings.models import Disk, Notify, Schedule, Settings
 from watcher.settings.provider import Api, Budget
+from watcher.settings.rendition import Rendition
 from watcher.settings.show import effective, effective_yaml, json_schema, schema_text
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Inbox",
     "Loaded",
     "Notify",
+    "Rendition",
     "Schedule",
     "Settings",
     "changes",

@@ -12,9 +12,10 @@ from pydantic import Field, SecretStr
 
 from watcher.core.checks import Rule
 from watcher.settings.provider import OwnApi
+from watcher.settings.rendition import Rendition
 from watcher.settings.values import (
-    Bytes,
     Count,
+    CountOrZero,
     Days,
     DoneMarker,
     FileTemplate,
@@ -33,18 +34,6 @@ class Images(Section):
 
     operation: Literal["edit", "analyze"] = Field(default="edit", description="edit or analyze")
     prompt: Text = Field(description="what is asked for with every dropped picture")
-
-
-class Rendition(Section):
-    """One local conversion of every picture."""
-
-    name: Text = Field(description="the folder's name below renditions/")
-    width: Count = Field(description="pixels")
-    height: Count = Field(description="pixels")
-    fit: Literal["fit", "pad", "crop"] = Field(default="fit", description="how it gets its size")
-    background: Text = Field(default="white", description="the colour that pads")
-    format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="the file format")
-    max_bytes: Bytes | None = Field(default=None, description="such as 10MB")
 
 
 class Checks(Section):
@@ -125,6 +114,17 @@ class Inbox(Section):
         default="auto", description="auto: results.xlsx where the drop was .xlsx; always; never"
     )
     checks: Checks = Checks()
+    redo_limit: CountOrZero = Field(
+        default=3,
+        description="how often one row may be asked again by a picture in redo/; 0: never",
+    )
+    redo_as: Literal["again", "edit"] = Field(
+        default="again",
+        description="again: its own prompt with the note; edit: the note, of that picture",
+    )
+    redo_grace: Seconds = Field(
+        default=20, description="seconds that the note may come after its picture"
+    )
     keep_done_days: Days = Field(default=30, description="days that done drops are kept")
     keep_failed_days: Days = Field(default=90, description="days that failed drops are kept")
     notify: tuple[SecretStr, ...] = Field(

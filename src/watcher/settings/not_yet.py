@@ -16,7 +16,6 @@ NOT_YET: Mapping[str, str] = {
     "database_url": "a database on PostgreSQL",
     "inboxes.*.outbox": "writing to an object store",
     "inboxes.*.lane": "the Batch API",
-    "inboxes.*.renditions": "local conversions",
 }
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from watcher.api import load_reply
+from watcher.core.channels import size_recipe
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Adjustment, Answer, OpenItem, Picture, Refusal
 from watcher.core.log import Log
 from watcher.core.naming import stem_at
-from watcher.core.wire import read_reply
-from watcher.outbox import BadPicture, Outbox, look_at_picture, resized
+from watcher.core.report import json_text, trace
+from watcher.core.wire import read_reply, sent_fields
+from watcher.outbox import BadPicture, Outbox, copied, look_at_picture, opened
 from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
@@ -68,6 +71,26 @@ class Keeping:
             if not any(given.url for given in answer.pictures):
                 return answer, await self._keep(asked, answer)
         return answer, await self._keep(asked, answer)
+
+    async def trace(
+        self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...], cost: Decimal | None
+    ) -> None:
+        """Write down how each picture came to be, before its outcome: a crash in between repeats it."""
+        item, place = asked.item, self.places[asked.item.inbox]
+        profile = self.account(item.inbox).profile
+        profile = replace(profile, drops=profile.drops | frozenset(item.dropped))
+        sent = sent_fields(item.item, profile, n=asked.n)
+
+        def write() -> None:
+            for picture in pictures:
+                about = trace(
+                    item, answer, picture, sent=sent, made=len(pictures), cost_usd=cost,
+                    asked_at=asked.asked_at, kept_at=self.clock(),
+                )  # fmt: skip
+                place.outbox.save_metadata(item.folder, picture.file, json_text(about))
+
+        if pictures:
+            await self.on_disk(lambda: in_thread(self.places, asked, write))
 
     def _read(self, asked: Asked) -> Answer | Refusal:
         reply = load_reply(asked.reply)
@@ -125,7 +148,8 @@ class Keeping:
         """In the size that the row asked for. The picture is safe already: a copy fails no row."""
         size = item.item.resize_to
         try:
-            copy = resized(content, picture.format, size)
+            image = opened(content, picture.format)
+            copy = copied(image, size_recipe(size), own_format=picture.format)
             outbox.save_rendition(item.folder, size, picture.file, copy)
         except (BadPicture, DiskError) as error:
             self.log.warning("rendition.refused", job=item.job_id, row=item.number,

@@ -63,7 +63,7 @@ class Held:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`. `held`: what
-    it might cost; None where an earlier process began it.
+    it might cost; None where an earlier process began it. `asked_at`: seconds since the epoch, as None there.
     """
 
     item: OpenItem
@@ -71,6 +71,7 @@ class Asked:
     attempt: int
     n: int
     reply: Path
+    asked_at: float | None = None
     refusal: Refusal | None = None
     held: Held | None = None
 

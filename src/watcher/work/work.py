@@ -161,11 +161,18 @@ class Work:
         if begun is None:
             raise Withdrawn
         item, attempt = begun
-        reply = self._reply_file(attempt)
-        item = replace(item, asked=item.asked + 1, since=item.since or self.clock())
+        reply, now = self._reply_file(attempt), self.clock()
+        item = replace(item, asked=item.asked + 1, since=item.since or now)
         refusal = await self._send(item, n, pictures, reply, on_end)
         return Asked(
-            item=item, lane=lane, attempt=attempt, n=n, reply=reply, refusal=refusal, held=held
+            item=item,
+            lane=lane,
+            attempt=attempt,
+            n=n,
+            reply=reply,
+            refusal=refusal,
+            held=held,
+            asked_at=now,
         )
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
@@ -185,6 +192,7 @@ class Work:
         if answer is None or isinstance(kept, Refusal):
             assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
             return await self._refuse(asked, kept, answer, outage=outage)
+        await self._keeping.trace(asked, answer, kept.pictures, self._cost(asked, answer))
         return await self._deliver(asked, answer, kept)
 
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:

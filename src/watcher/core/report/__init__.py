@@ -25,6 +25,7 @@ from watcher.core.report.sheet import (
 )
 from watcher.core.report.spreadsheet import RESULT_COLUMNS, failed_csv, results_csv
 from watcher.core.report.summary import job_json, json_text, results_jsonl
+from watcher.core.report.trace import trace
 
 __all__ = [
     "COVERS",
@@ -48,6 +49,7 @@ __all__ = [
     "status_note",
     "summary_lines",
     "thumbnail_of",
+    "trace",
     "undefused",
     "waiting_note",
     "wants_workbook",

@@ -80,7 +80,7 @@ def card(row: RowResult, columns: tuple[str, ...], thumbnail: Callable[[Picture]
         due=iso(row.due_at),
         marks=tuple(_marks(row)),
         adjusted=bool(row.adjustments),
-        pictures=tuple(_shot(picture, row, name, thumbnail) for picture in row.pictures),
+        pictures=tuple(_shot(picture, row, name, thumbnail) for picture in row.live),
         texts=_texts(row),
         facts=_grouped(row, own),
     )
@@ -108,12 +108,13 @@ def _marks(row: RowResult) -> Iterator[str]:
         yield "adjusted"
     if row.source == "cache":
         yield "reused"
+    yield from sorted({picture.choice for picture in row.live} - {""})
 
 
 def _shot(picture: Picture, row: RowResult, name: str, thumbnail: Callable[[Picture], str]) -> Shot:
     small = thumbnail(picture)
     size = f"{picture.width} × {picture.height}" if picture.width else ""
-    about = (size, picture.format.upper(), _weight(picture.bytes), picture.file)
+    about = (picture.choice, size, picture.format.upper(), _weight(picture.bytes), picture.file)
     address = relative(picture.file)
     drawing = address if picture.format == "svg" else ""
     return Shot(

@@ -57,7 +57,7 @@ def sheet_rows(
         ours = results_of(row, job.folder, links)
         theirs = (_cell(row.values[at]) if at < len(row.values) else "" for at in own)
         results = (_figure(name, ours[name]) for name in RESULT_COLUMNS)
-        yield SheetRow(cells=(*theirs, *results), state=row.state, pictures=row.pictures)
+        yield SheetRow(cells=(*theirs, *results), state=row.state, pictures=row.live)
 
 
 def summary_lines(job: JobResult, now: float, *, most: int) -> Iterator[tuple[str, Cell]]:

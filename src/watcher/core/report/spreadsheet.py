@@ -30,6 +30,7 @@ RESULT_COLUMNS = (
     "result_model",
     "result_request_id",
     "result_source",
+    "result_choices",
 )
 _BOM = "\ufeff"
 NEEDS_A_PERSON = (RowState.FAILED, RowState.PARTIAL)
@@ -85,7 +86,7 @@ def results_of(row: RowResult, folder: str, links: PublicLinks) -> dict[str, str
     problem = row.problem
     return {
         "result_status": row.state,
-        "result_files": ";".join(picture.file for picture in row.pictures),
+        "result_files": ";".join(picture.file for picture in row.live),
         "result_urls": ";".join(urls_of(row, folder, links)),
         "result_text": row.text,
         "result_error_code": problem.code if problem else "",
@@ -98,7 +99,14 @@ def results_of(row: RowResult, folder: str, links: PublicLinks) -> dict[str, str
         "result_model": row.model,
         "result_request_id": row.request_id,
         "result_source": row.source,
+        "result_choices": _choices(row),
     }
+
+
+def _choices(row: RowResult) -> str:
+    """One for each of `result_files`, nothing where nobody chose."""
+    chosen = [picture.choice for picture in row.live]
+    return ";".join(chosen) if any(chosen) else ""
 
 
 def hint_of(row: RowResult) -> str:
@@ -111,4 +119,4 @@ def hint_of(row: RowResult) -> str:
 
 def urls_of(row: RowResult, folder: str, links: PublicLinks) -> list[str]:
     """Public addresses of a row's pictures, none where the outbox has none."""
-    return [links.to(folder, picture.file) for picture in row.pictures] if links.base else []
+    return [links.to(folder, picture.file) for picture in row.live] if links.base else []

@@ -51,7 +51,7 @@ def _ours(row: RowResult, job: JobResult, links: PublicLinks) -> dict[str, Json]
     return {
         "result_row": row.number,
         "result_status": row.state,
-        "result_files": [picture.file for picture in row.pictures],
+        "result_files": [picture.file for picture in row.live],
         "result_urls": urls_of(row, job.folder, links),
         "result_text": row.text,
         "result_error_code": problem.code if problem else None,
@@ -66,6 +66,7 @@ def _ours(row: RowResult, job: JobResult, links: PublicLinks) -> dict[str, Json]
         "result_model": row.model,
         "result_request_id": row.request_id,
         "result_source": row.source,
+        "result_choices": [picture.choice or None for picture in row.live],
         "result_operation": row.operation,
         "result_prompt": row.prompt,
         "result_parameters": dict(row.parameters),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.core.wire.calls import call_for, left_to_server
+from watcher.core.wire.calls import call_for, left_to_server, sent_fields
 from watcher.core.wire.headers import Limit, read_limits
 from watcher.core.wire.listing import ModelListing, read_models
 from watcher.core.wire.replies import read_reply
@@ -15,4 +15,5 @@ __all__ = [
     "read_limits",
     "read_models",
     "read_reply",
+    "sent_fields",
 ]

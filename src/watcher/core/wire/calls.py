@@ -55,6 +55,11 @@ def call_for(
     return Call(path=f"images/{door}", parts=parts, patience=patience)
 
 
+def sent_fields(item: Item, profile: Profile, *, n: int | None = None) -> Mapping[str, Json]:
+    """What a call tells besides its pictures, under the names this server uses."""
+    return _fields(item, profile, n)
+
+
 def left_to_server(item: Item, profile: Profile) -> tuple[str, ...]:
     """The picture addresses of a row that the server fetches itself; the others come as parts."""
     if not profile.takes_urls or _inlines(item, profile):

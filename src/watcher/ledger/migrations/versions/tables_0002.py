@@ -78,6 +78,50 @@ def upgrade() -> None:
     op.add_column(
         "jobs", sa.Column("approved", sa.Boolean, nullable=False, server_default=sa.false())
     )
+    op.create_table(
+        "renditions_due",
+        sa.Column("job_id", sa.String, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.Integer, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "renditions",
+        sa.Column("job_id", sa.String, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("channel", sa.String, primary_key=True),
+        sa.Column("file", sa.Text, nullable=False),
+        sa.Column("width", sa.Integer, nullable=False),
+        sa.Column("height", sa.Integer, nullable=False),
+        sa.Column("bytes", sa.Integer, nullable=False),
+        sa.Column("quality", sa.Integer, nullable=False),
+        sa.Column("remark", sa.Text, nullable=False),
+        sa.Column("problem", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "choices",
+        sa.Column("job_id", sa.String, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("choice", sa.String, nullable=False),
+        sa.Column("file", sa.Text, nullable=False),
+        sa.Column("noted_at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "redos",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("job_id", sa.String, nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("replaced", sa.Integer, nullable=False),
+        sa.Column("made", sa.Integer, nullable=False),
+        sa.Column("notes", sa.Text, nullable=False),
+        sa.Column("base", sa.Text, nullable=False),
+        sa.Column("asked_at", sa.Float, nullable=False),
+        sa.Index("redos_row", "job_id", "number"),
+    )
 
 
 def downgrade() -> None:
@@ -95,5 +139,9 @@ def downgrade() -> None:
     op.drop_column("rows", "found")
     op.drop_table("letters")
     op.drop_table("alerts_told")
+    op.drop_table("redos")
+    op.drop_table("choices")
     op.drop_table("posts")
+    op.drop_table("renditions")
+    op.drop_table("renditions_due")
     op.drop_table("schedules")

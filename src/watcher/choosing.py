@@ -1,0 +1,274 @@
+"""What people choose by moving files: a picture in `approved`, `rejected` or `redo` of its job's folder.
+
+Looked for by name alone, and believed as it lies there; nothing is moved or removed by us. A picture in `redo`
+is asked for again, by the way that every row goes; the old one stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import orjson
+
+from watcher.core.catalogue import Catalogue
+from watcher.core.errors import DiskError, WatcherError
+from watcher.core.jobs import Item, Problem
+from watcher.core.log import Log
+from watcher.core.pictures import KeptPicture, kept_picture
+from watcher.core.planning import RowRules, item_from_json, item_to_json
+from watcher.core.planning.redoing import as_edit, asked_anew, asking, clean_note
+from watcher.ledger import ChosenPicture, Ledger, Redo, RedoRow
+from watcher.ledger.choices import FINAL
+from watcher.outbox import Outbox
+
+CHOICES = ("approved", "rejected", "redo")
+_LOOK = 5.0  # seconds between two looks, at least
+_SHARE = 20  # and as many times as long as the last one took: 5 % of the time
+_NEWEST = 100  # jobs that every look sees; the older ones are seen by every tenth
+_SELDOM = 10
+_CALM = 2  # looks that a folder is listed for after it changed: clocks of shares are coarse
+_MOST_NOTE = 20_000  # bytes of a note that are read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedoRules:
+    """SETTINGS of one inbox. `grace`: seconds that a note may come after its picture; `how`: again or edit."""
+
+    limit: int
+    how: str
+    grace: float
+    rows: RowRules
+
+
+class Redoing:
+    """Asks rows again. Raises WatcherError with a sentence where one cannot be."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        inputs: Path,
+        catalogue: Catalogue,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._inputs = inputs
+        self._catalogue = catalogue
+        self._clock = clock
+
+    def redo(
+        self, outbox: Outbox, job_id: str, number: int, rules: RedoRules, *,
+        picture: ChosenPicture | None, note: str,
+    ) -> None:  # fmt: skip
+        """`picture`: the one that another is wanted for; None: for all that the row has."""
+        row = self._ledger.choices.row(job_id, number)
+        self._check(row, job_id, number, rules)
+        assert row is not None  # noqa: S101 - checked
+        pictures = [one for one in self._ledger.choices.pictures(job_id).values()
+                    if one.number == number and not one.asked_again]  # fmt: skip
+        replaced = [picture.index] if picture else sorted(one.index for one in pictures)
+        led = row.notes.get(replaced[0], ()) if replaced else ()
+        notes = (*led, *filter(None, (clean_note(note),)))
+        wanted = asking(
+            row.stems, number, wanted=item_from_json(row.base).n, delivered=row.delivered,
+            live=row.live, replaced=len(replaced), others=self._ledger.choices.stems(job_id),
+        )  # fmt: skip
+        item = self._item(
+            outbox, job_id, row, rules=rules, picture=picture, notes=notes, n=wanted.n
+        )
+        redo = Redo(
+            job_id=job_id, number=number, replaced=replaced, notes=notes,
+            item=orjson.dumps(item_to_json(item)).decode(), stems="/".join(wanted.stems),
+            first_new=row.delivered + 1, at=self._clock(),
+        )  # fmt: skip
+        if not self._ledger.choices.redo(redo):
+            raise WatcherError(f"Row {number} is being worked on.", "Wait until it is over.")
+
+    def _check(self, row: RedoRow | None, job_id: str, number: int, rules: RedoRules) -> None:
+        if row is None:
+            raise WatcherError(
+                f"Job {job_id} has no row {number} that could be asked for.",
+                "Rows are counted from 1; correct one that could not be read in failed.csv.",
+            )
+        if row.state not in FINAL:
+            raise WatcherError(f"Row {number} is {row.state}.", "Wait until it is over.")
+        if row.asked >= rules.limit:
+            raise WatcherError(
+                f"Row {number} was asked again {row.asked} times already, and redo_limit is {rules.limit}.",
+                "Drop the row anew with a better prompt, or raise redo_limit.",
+            )
+
+    def _item(
+        self, outbox: Outbox, job_id: str, row: RedoRow, *, rules: RedoRules,
+        picture: ChosenPicture | None, notes: Sequence[str], n: int,
+    ) -> Item:  # fmt: skip
+        base = item_from_json(row.base)
+        if rules.how == "edit" and picture is not None:
+            content = outbox.read(row.folder, picture.file)
+            kept = self._keep(job_id, picture, content)
+            edit = as_edit(base, kept, notes, n=n, rules=rules.rows, catalogue=self._catalogue)
+            if isinstance(edit, Problem):
+                raise WatcherError(edit.what, edit.hint)
+            return edit
+        for reference in (*base.images, base.mask, base.markup):
+            kept_one = kept_picture(reference) if reference else None
+            if kept_one and not (self._inputs / job_id / kept_one.file).exists():
+                raise WatcherError(
+                    f"The copy of {kept_one.name} that was sent with this row is kept no longer.",
+                    "Drop the row and its picture again.",
+                )
+        return asked_anew(base, notes, n)
+
+    def _keep(self, job_id: str, picture: ChosenPicture, content: bytes) -> KeptPicture:
+        name = picture.original.rpartition("/")[2]
+        sha256 = hashlib.sha256(content).hexdigest()
+        kept = KeptPicture(sha256=sha256, format=picture.format, name=name)
+        into = self._inputs / job_id
+        into.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = into / f"{kept.file}.part"
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(into / kept.file)
+        return kept
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the last look saw of a job's folders."""
+
+    stamps: tuple[int, ...] = ()
+    looks: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Chooser:
+    """Looks at one outbox for one inbox, until cancelled, on a thread that may hang there."""
+
+    inbox: str
+    outbox: Outbox
+    ledger: Ledger
+    redoing: Redoing
+    rules: Callable[[], RedoRules]
+    on_change: Callable[[str, str], None]
+    clock: Callable[[], float]
+    log: Log
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _waiting: dict[tuple[str, str], float] = field(
+        default_factory=dict
+    )  # since when, by the monotonic clock
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    _looks: int = 0
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, f"choices-{self.inbox}") as thread:
+            try:
+                while True:
+                    began = loop.time()
+                    for job_id in await loop.run_in_executor(thread, self.look):
+                        self.on_change(job_id, self.inbox)
+                    await asyncio.sleep(max(_LOOK, _SHARE * (loop.time() - began)))
+            finally:
+                thread.shutdown(wait=False, cancel_futures=True)
+
+    def look(self) -> list[str]:
+        """The jobs of which something changed."""
+        try:
+            folders = self.ledger.choices.folders(self.inbox)
+            most = None if self._looks % _SELDOM == 0 else _NEWEST
+            self._looks += 1
+            return [job for job, folder in islice(folders, most) if self._look_at(job, folder)]
+        except DiskError as error:
+            self.log.warning(
+                "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint
+            )
+            return []
+
+    def _look_at(self, job_id: str, folder: str) -> bool:
+        seen = self._seen.setdefault(job_id, _Seen())
+        stamps = tuple(_stamp(self.outbox.root / folder / name) for name in CHOICES)
+        waits = any(job == job_id for job, _ in self._waiting)
+        if stamps == seen.stamps and seen.looks >= _CALM and not waits:
+            return False
+        seen.looks = seen.looks + 1 if stamps == seen.stamps else 0
+        seen.stamps = stamps
+        if not any(stamps):
+            return False
+        return self._sort(job_id, folder)
+
+    def _sort(self, job_id: str, folder: str) -> bool:
+        """Every picture of the job is where it lies."""
+        pictures = self.ledger.choices.pictures(job_id)
+        lies = {name: choice for choice in CHOICES for name in self.outbox.names(folder, choice)}
+        changed = False
+        for name, picture in pictures.items():
+            choice = lies.get(name, "")
+            file = f"{choice}/{name}" if choice else picture.original
+            if choice != picture.choice and self._is_there(folder, file):
+                self.ledger.choices.note(job_id, picture, choice, file, now=self.clock())
+                self.log.info("picture.chosen", job=job_id, row=picture.number, file=file,
+                              choice=choice or "none")  # fmt: skip
+                picture, changed = replace(picture, file=file, choice=choice), True  # noqa: PLW2901
+            if choice == "redo" and not picture.asked_again:
+                changed |= self._redo(job_id, folder, name, picture, lies)
+        return changed
+
+    def _is_there(self, folder: str, file: str) -> bool:
+        """A picture that lies nowhere keeps what was last known of it."""
+        return (self.outbox.root / folder / file).is_file()
+
+    def _redo(
+        self, job_id: str, folder: str, name: str, picture: ChosenPicture, lies: Mapping[str, str]
+    ) -> bool:
+        key, now = (job_id, name), time.monotonic()
+        if picture.row_state not in FINAL or key in self._told:
+            return False
+        note_name = next((one for one in _notes(name) if lies.get(one) == "redo"), "")
+        since = self._waiting.setdefault(key, now)
+        rules = self.rules()
+        if now - since < (min(_LOOK, rules.grace) if note_name else rules.grace):
+            return False
+        del self._waiting[key]
+        try:
+            note = self.outbox.read(folder, f"redo/{note_name}")[:_MOST_NOTE] if note_name else b""
+            text = note.decode(errors="replace")
+            self.redoing.redo(
+                self.outbox, job_id, picture.number, rules, picture=picture, note=text
+            )
+        except DiskError:
+            raise
+        except WatcherError as error:
+            self._told.add(key)
+            self.log.warning("redo.refused", job=job_id, row=picture.number, file=picture.file,
+                             what=error.what, what_to_do=error.hint)  # fmt: skip
+            self.outbox.write_text(
+                folder,
+                f"redo/{name}.STATUS.txt",
+                [f"not asked again\n{error.what}\n{error.hint}\n"],
+            )
+            return False
+        self.log.info("row.asked_again", job=job_id, row=picture.number, file=picture.file)
+        return True
+
+
+def _notes(name: str) -> Iterator[str]:
+    yield f"{name}.txt"
+    yield f"{name.rpartition('.')[0]}.txt"
+
+
+def _stamp(folder: Path) -> int:
+    """When something in it last changed; 0: nothing is there to look at."""
+    with suppress(OSError):
+        return folder.stat(follow_symlinks=False).st_mtime_ns
+    return 0

@@ -1,0 +1,235 @@
+"""What people chose among the pictures: where each lies now, and which rows are asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from watcher.core.jobs import RowState
+from watcher.ledger import schema
+from watcher.ledger.codec import dump, load
+from watcher.ledger.database import Database
+from watcher.ledger.jobs import reopen, wake_slices
+
+_jobs, _rows, _pictures = schema.jobs, schema.rows, schema.pictures
+_choices, _redos = schema.choices, schema.redos
+
+FINAL = (RowState.DONE, RowState.PARTIAL, RowState.FAILED)
+HERE = (
+    (_choices.c.job_id == _pictures.c.job_id)
+    & (_choices.c.number == _pictures.c.number)
+    & (_choices.c.index == _pictures.c.index)
+)
+
+# Built once: it is asked every few seconds.
+_FOLDERS = (
+    select(_jobs.c.id, _jobs.c.folder)
+    .where(_jobs.c.inbox == bindparam("inbox"))
+    .where(_jobs.c.accepted_at.is_not(None), _jobs.c.problem.is_(None))
+    .order_by(_jobs.c.id.desc())
+)
+
+
+def where_now() -> ColumnElement[str]:
+    """The file of a picture, for a query that joins `choices` by `HERE`, from outside."""
+    return func.coalesce(_choices.c.file, _pictures.c.file)
+
+
+def is_replaced() -> ColumnElement[bool]:
+    """Whether a picture was asked for again, and the new one came."""
+    new = _pictures.alias()
+    came = exists().where(
+        new.c.job_id == _redos.c.job_id,
+        new.c.number == _redos.c.number,
+        new.c.index == _redos.c.made,
+    )
+    return exists().where(
+        and_(_redos.c.job_id == _pictures.c.job_id, _redos.c.number == _pictures.c.number),
+        _redos.c.replaced == _pictures.c.index, came,
+    ).correlate(_pictures)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPicture:
+    """A picture with what people did to it. `file`: where it lies; `choice`: approved, rejected, redo or ""."""
+
+    number: int
+    index: int
+    file: str
+    original: str
+    format: str
+    sha256: str
+    choice: str
+    row_state: RowState
+    asked_again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedoRow:
+    """A row as it stands before it is asked again. `notes`: by picture, those that led to it."""
+
+    folder: str
+    inbox: str
+    state: RowState
+    base: Mapping[str, Any]
+    stems: str
+    delivered: int
+    live: int
+    asked: int
+    notes: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redo:
+    """One row asked again: `replaced` are the pictures that a person wants others for."""
+
+    job_id: str
+    number: int
+    replaced: Sequence[int]
+    notes: Sequence[str]
+    item: str
+    stems: str
+    first_new: int
+    at: float
+
+
+class Choices:
+    """The tables of choices and redos."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def folders(self, inbox: str) -> list[tuple[str, str]]:
+        """Id and folder of each job of an inbox that has pictures, the newest first."""
+        with self._database.read() as view:
+            return [(line.id, line.folder) for line in view.execute(_FOLDERS, {"inbox": inbox})]
+
+    def pictures(self, job_id: str) -> dict[str, ChosenPicture]:
+        """Every picture of a job, by the name of its file without folders."""
+        asked = exists().where(
+            and_(_redos.c.job_id == _pictures.c.job_id, _redos.c.number == _pictures.c.number),
+            _redos.c.replaced == _pictures.c.index,
+        )  # fmt: skip
+        query = (
+            select(_pictures, _rows.c.state, _choices.c.choice, where_now().label("now"),
+                   asked.correlate(_pictures).label("asked"))
+            .join(_rows, (_rows.c.job_id == _pictures.c.job_id) & (_rows.c.number == _pictures.c.number))
+            .join(_choices, HERE, isouter=True)
+            .where(_pictures.c.job_id == job_id)
+        )  # fmt: skip
+        with self._database.read() as view:
+            lines = [dict(line) for line in view.execute(query).mappings()]
+        return {line["file"].rpartition("/")[2]: _chosen(line) for line in lines}
+
+    def note(
+        self, job_id: str, picture: ChosenPicture, choice: str, file: str, *, now: float
+    ) -> None:
+        """A picture was moved by a person; `choice` "": back to where it came."""
+        mine = {"job_id": job_id, "number": picture.number, "index": picture.index}
+        with self._database.write() as tx:
+            tx.execute(
+                delete(_choices).where(*(_choices.c[name] == one for name, one in mine.items()))
+            )
+            if choice:
+                values = {**mine, "choice": choice, "file": file, "noted_at": now}
+                tx.execute(insert(_choices).values(**values))
+
+    def row(self, job_id: str, number: int) -> RedoRow | None:
+        """None where there is no such row that could be asked for."""
+        mine = (_rows.c.job_id == job_id) & (_rows.c.number == number)
+        query = select(_rows, _jobs.c.folder, _jobs.c.inbox).join(
+            _jobs, _jobs.c.id == _rows.c.job_id
+        )
+        with self._database.read() as view:
+            line = view.execute(query.where(mine, _rows.c.item.is_not(None))).first()
+            if line is None:
+                return None
+            redos = view.execute(_of(_redos, job_id, number).order_by(_redos.c.id)).all()
+            replaced = is_replaced()
+            states = view.execute(
+                select(replaced).where(_pictures.c.job_id == job_id, _pictures.c.number == number)
+            ).scalars().all()  # fmt: skip
+        return RedoRow(
+            folder=line.folder,
+            inbox=line.inbox,
+            state=RowState(line.state),
+            base=load(redos[0].base if redos else line.item),
+            stems=line.stem,
+            delivered=len(states),
+            live=sum(not gone for gone in states),
+            asked=len({one.asked_at for one in redos}),
+            notes={one.made: tuple(load(one.notes)) for one in redos},
+        )
+
+    def stems(self, job_id: str) -> Iterator[str]:
+        """The kept stems of every row."""
+        with self._database.read() as view:
+            return iter(
+                view.execute(select(_rows.c.stem).where(_rows.c.job_id == job_id)).scalars().all()
+            )
+
+    def redo(self, redo: Redo) -> bool:
+        """Queue the row once more, in one transaction with why; False where it is not final (any more)."""
+        mine = (_rows.c.job_id == redo.job_id) & (_rows.c.number == redo.number)
+        again = {
+            "state": RowState.QUEUED, "item": redo.item, "stem": redo.stems, "problem": None,
+            "due_at": None, "tries": 0, "doubts": 0, "asked_again": False, "since": None, "ended_at": None,
+        }  # fmt: skip
+        with self._database.write() as tx:
+            base = tx.scalar(
+                _of(_redos, redo.job_id, redo.number).with_only_columns(func.min(_redos.c.base))
+            )
+            base = base or tx.scalar(select(_rows.c.item).where(mine))
+            found = tx.execute(update(_rows).where(mine, _rows.c.state.in_(FINAL)).values(**again))
+            if not found.rowcount:
+                return False
+            never_came = _of(_redos, redo.job_id, redo.number).with_only_columns(_redos.c.id)
+            never_came = never_came.where(_redos.c.made >= redo.first_new)
+            tx.execute(update(_redos).where(_redos.c.id.in_(never_came)).values(made=0))
+            _add(tx, redo, base)
+            reopen(tx, redo.job_id)
+            wake_slices(tx, redo.job_id)
+        return True
+
+
+def _add(tx: Connection, redo: Redo, base: str | None) -> None:
+    """One line for each picture that is replaced; a row without one has a line of its own."""
+    for at, index in enumerate(redo.replaced or (0,)):
+        tx.execute(
+            insert(_redos).values(
+                job_id=redo.job_id, number=redo.number, replaced=index, made=redo.first_new + at,
+                notes=dump(list(redo.notes)), base=base, asked_at=redo.at,
+            )
+        )  # fmt: skip
+
+
+def _of(table: Any, job_id: str, number: int) -> Any:  # noqa: ANN401 - SQL expressions
+    return select(table).where(table.c.job_id == job_id, table.c.number == number)
+
+
+def _chosen(line: Mapping[str, Any]) -> ChosenPicture:
+    return ChosenPicture(
+        number=line["number"],
+        index=line["index"],
+        file=line["now"],
+        original=line["file"],
+        format=line["format"],
+        sha256=line["sha256"],
+        choice=line["choice"] or "",
+        row_state=RowState(line["state"]),
+        asked_again=bool(line["asked"]),
+    )
