@@ -31,7 +31,7 @@ def test_a_line_holds_the_row_and_all_that_is_known_of_it() -> None:
     assert said["result_urls"] == ["https://pics.example/mugs--2r2kb9sgzdg69/images/mug1-1.png"]
     assert said["result_pictures"] == [
         {"index": 1, "file": "images/mug1-1.png", "format": "png", "width": 1024, "height": 1024,
-         "bytes": 1500000, "sha256": "ab" * 32, "choice": ""}
+         "bytes": 1500000, "sha256": "ab" * 32, "print": "", "choice": ""}
     ]  # fmt: skip
     assert said["result_usage"] == {"text_in": 12, "image_in": 0, "image_out": 1056, "text_out": 0}
     assert said["result_attempt_log"] == [
