@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.system import intake_figures as figures
 from tests.system import intake_repairs as repairs
 from tests.system.house import sandbox
 
+_YARDSTICK = 10_000_000
 SETTLE, POLL = 2.0, 5.0  # seconds, as they are set where nothing else is said
 
 
@@ -54,8 +56,7 @@ def main() -> int:
     reader.add_argument("--folder", type=Path, help="where to measure; a local disk")
     reader.add_argument("--only", default="", help="those whose name holds this: storm, idle, …")
     asked = reader.parse_args()
-    loads = ", ".join(f"{load:.2f}" for load in os.getloadavg())
-    print(f"{os.cpu_count()} cores, load before {loads}", flush=True)
+    print(f"{os.cpu_count()} cores, {_machine()}", flush=True)
     well = True
     for measure in measures(quick=asked.quick):
         name = getattr(measure, "func", measure).__name__
@@ -64,7 +65,18 @@ def main() -> int:
                 for figure in measure(Path(folder) / "house"):
                     print(figure, flush=True)
                     well = well and figure.holds
+    print(f"afterwards: {_machine()}", flush=True)
     return 0 if well else 1
+
+
+def _machine() -> str:
+    """How busy it is: what others do on it makes every second of processor time do less."""
+    began = time.thread_time()
+    for _ in range(_YARDSTICK):
+        pass
+    loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    took = 1000 * (time.thread_time() - began)
+    return f"load {loads}; {_YARDSTICK:,} rounds of an empty loop take {took:.0f} ms"
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ Values = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 INBOX = "main"
+MODES = ("events", "poll")  # how a daemon notices drops; `noticing` sets it
 # A root that may do no more than anybody else.
 NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 _PROGRAM = [sys.executable, "-m", "watcher"]
@@ -338,6 +339,12 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
         both = isinstance(value, Mapping) and isinstance(whole.get(name), Mapping)
         whole[name] = merged(whole[name], value) if both else value
     return whole
+
+
+def noticing(mode: str, settings: Mapping[str, Any]) -> Values:
+    """`settings` of a daemon that notices drops in this of the MODES; polling is quick."""
+    inbox = {"watch": mode, "poll_interval": 0.3}
+    return merged({"inboxes": {INBOX: inbox}}, settings)
 
 
 def prompts_csv(prompts: Sequence[str], header: str = "prompt") -> str:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.system.house import House, house, prompts_csv, sandbox, wait_for
+import pytest
+from tests.system.house import (
+    MODES,
+    House,
+    Values,
+    house,
+    noticing,
+    prompts_csv,
+    sandbox,
+    wait_for,
+)
+
+AskingFor = Callable[[str], Values]
 
 
-def asking_for(marker: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"inboxes": {"main": {"require_done_marker": marker, **more}}}
+@pytest.fixture(params=MODES)
+def asking_for(request: pytest.FixtureRequest) -> AskingFor:
+    """Settings of an inbox that asks for a marker of that name; drops are noticed in both ways."""
+    mode: str = request.param
+
+    def settings(marker: str) -> Values:
+        return noticing(mode, {"inboxes": {"main": {"require_done_marker": marker}}})
+
+    return settings
 
 
 def archived(home: House, name: str) -> set[str]:
@@ -27,7 +46,7 @@ def lying(home: House) -> set[str]:
     }
 
 
-def test_a_drop_waits_for_its_marker(tmp_path: Path) -> None:
+def test_a_drop_waits_for_its_marker(asking_for: AskingFor, tmp_path: Path) -> None:
     """However long it lies there; with the marker it is a job, and both are archived. No marker is ever called unknown."""
     with sandbox() as api, house(tmp_path, api.base_url, asking_for("{name}.done")) as home:
         home.drop("early.csv.done", "")  # before its drop
@@ -50,7 +69,7 @@ def test_a_drop_waits_for_its_marker(tmp_path: Path) -> None:
         assert lying(home) == {"stranger.psd"}
 
 
-def test_a_marker_that_looks_like_a_drop(tmp_path: Path) -> None:
+def test_a_marker_that_looks_like_a_drop(asking_for: AskingFor, tmp_path: Path) -> None:
     """`{name}.txt` marks a.csv; notes.txt, which marks nothing, waits for a marker of its own, as every drop does."""
     with sandbox() as api, house(tmp_path, api.base_url, asking_for("{name}.txt")) as home:
         home.drop("a.csv", prompts_csv(["a cat"]))
@@ -62,7 +81,7 @@ def test_a_marker_that_looks_like_a_drop(tmp_path: Path) -> None:
         assert api.stats()["calls"] == 2
 
 
-def test_a_refused_drop_takes_its_marker_along(tmp_path: Path) -> None:
+def test_a_refused_drop_takes_its_marker_along(asking_for: AskingFor, tmp_path: Path) -> None:
     """Into `failed`, with the reason beside it; the same name can be dropped again at once."""
     with sandbox() as api, house(tmp_path, api.base_url, asking_for("{name}.done")) as home:
         home.drop("a.json", "[1, 2}")
@@ -77,7 +96,7 @@ def test_a_refused_drop_takes_its_marker_along(tmp_path: Path) -> None:
         assert lying(home) == set()
 
 
-def test_one_marker_for_a_folder(tmp_path: Path) -> None:
+def test_one_marker_for_a_folder(asking_for: AskingFor, tmp_path: Path) -> None:
     """A marker without {name} lets in what lies beside it, and stays."""
     with sandbox() as api, house(tmp_path, api.base_url, asking_for("READY")) as home:
         home.drop("week/a.csv", prompts_csv(["a cat"]))
@@ -92,7 +111,7 @@ def test_one_marker_for_a_folder(tmp_path: Path) -> None:
         assert "waits for the file READY" in " ".join(refused.stderr.split())
 
 
-def test_process_makes_the_marker(tmp_path: Path) -> None:
+def test_process_makes_the_marker(asking_for: AskingFor, tmp_path: Path) -> None:
     """`process FILE` says itself that the file is whole, with and without a daemon."""
     with sandbox() as api, house(tmp_path, api.base_url, asking_for("{name}.done")) as home:
         file = tmp_path / "mine.csv"

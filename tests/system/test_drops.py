@@ -15,12 +15,22 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.core import test_parsing_workbook as xlsx
-from tests.system.house import House, Job, Sandbox, Values, house, prompts_csv, sandbox, wait_for
+from tests.system.house import (
+    MODES,
+    House,
+    Job,
+    Sandbox,
+    Values,
+    house,
+    noticing,
+    prompts_csv,
+    sandbox,
+    wait_for,
+)
 
 from watcher.core.report import RESULT_COLUMNS
 from watcher.sandbox import read_description
 
-QUICK = {"api": {"retry": {"base": 0.05, "longest": 0.2}}}
 FRENCH = (
     "Une théière en céramique bleue, façon « Côte d'Azur », à 20 €",
     "Cœur brisé: l'été où Noël tomba sur la grève",
@@ -42,11 +52,17 @@ class Place:
         return int(self.api.stats()["calls"])
 
 
+@pytest.fixture(scope="module", params=MODES)
+def quick(request: pytest.FixtureRequest) -> Values:
+    """Settings with which drops are noticed soon, in both ways."""
+    return noticing(request.param, {"api": {"retry": {"base": 0.05, "longest": 0.2}}})
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(quick: Values, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
         sandbox() as api,
-        house(tmp_path_factory.mktemp("drops"), api.base_url, QUICK) as home,
+        house(tmp_path_factory.mktemp("drops"), api.base_url, quick) as home,
     ):
         home.drop("letter.docx", b"whatever")  # such a name is told of after ten seconds
         yield Place(api=api, home=home)
@@ -77,9 +93,9 @@ def prompts_of(job: Job) -> list[str]:
 # Taken once, when whole
 
 
-def test_what_lies_there_before_the_start_is_taken(tmp_path: Path) -> None:
+def test_what_lies_there_before_the_start_is_taken(quick: Values, tmp_path: Path) -> None:
     """Files of the time before the start, in the inbox and in a folder of it, are taken once."""
-    with sandbox() as api, house(tmp_path, api.base_url, QUICK, start=False) as home:
+    with sandbox() as api, house(tmp_path, api.base_url, quick, start=False) as home:
         home.drop("early.csv", prompts_csv(["one", "two"]))
         home.drop("spring/early too.csv", prompts_csv(["three"]))
         home.start()
@@ -123,12 +139,12 @@ def test_a_file_that_is_appended_to_is_left_alone(place: Place) -> None:
     assert all(place.paid()[prompt] == 1 for prompt in prompts)
 
 
-def test_many_files_renamed_in_are_each_taken_once(tmp_path: Path) -> None:
+def test_many_files_renamed_in_are_each_taken_once(quick: Values, tmp_path: Path) -> None:
     """More files than are looked at together: each becomes one job, none two."""
     count = 60
     with (
         sandbox() as api,
-        house(tmp_path, api.base_url, {**QUICK, "limits": {"concurrency": 16}}) as home,
+        house(tmp_path, api.base_url, {**quick, "limits": {"concurrency": 16}}) as home,
     ):
         for at in range(count):
             home.drop(f"{at}.txt", f"picture {at}\n")
@@ -197,12 +213,12 @@ def test_dropped_twice_costs_nothing(place: Place) -> None:
     assert [job.folder for job in home.jobs() if "twice" in job.folder.name] == [first.folder]
 
 
-def test_dropped_while_it_runs(tmp_path: Path) -> None:
+def test_dropped_while_it_runs(quick: Values, tmp_path: Path) -> None:
     """The same bytes while they are being worked: told so, and nothing is asked for twice."""
     text = prompts_csv([f"running {at}" for at in range(8)])
     with (
         sandbox(latency="0.5") as api,
-        house(tmp_path, api.base_url, {**QUICK, "limits": {"concurrency": 2}}) as home,
+        house(tmp_path, api.base_url, {**quick, "limits": {"concurrency": 2}}) as home,
     ):
         home.drop("first.csv", text)
         wait_for(lambda: home.job("first.csv"), what="it runs")
@@ -394,9 +410,9 @@ NAMES = (
 )
 
 
-def test_odd_names(tmp_path: Path) -> None:
+def test_odd_names(quick: Values, tmp_path: Path) -> None:
     """Whatever a file is called: worked, archived under its own name, results under a safe one."""
-    with sandbox() as api, house(tmp_path, api.base_url, QUICK) as home:
+    with sandbox() as api, house(tmp_path, api.base_url, quick) as home:
         home.inbox.mkdir(exist_ok=True)
         for at, name in enumerate(NAMES):
             (tmp_path / "beside").write_text(f"name,prompt\n,odd name {at}\n")
@@ -441,11 +457,11 @@ def test_the_note_of_a_job_with_errors(place: Place) -> None:
     assert f"{job.summary['id']}/errors.csv" in archived(home)
 
 
-def test_the_note_of_a_running_job(tmp_path: Path) -> None:
+def test_the_note_of_a_running_job(quick: Values, tmp_path: Path) -> None:
     """While it runs the note counts, and the results in the outbox are there and whole."""
     with (
         sandbox(latency="1.2") as api,
-        house(tmp_path, api.base_url, {**QUICK, "limits": {"concurrency": 1}}) as home,
+        house(tmp_path, api.base_url, {**quick, "limits": {"concurrency": 1}}) as home,
     ):
         home.drop("long.csv", prompts_csv([f"long {at}" for at in range(5)]))
         assert "5 rows" in wait_note(home, "long.csv", "accepted")

@@ -6,11 +6,27 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.mounts import in_own_mounts, mount_small
-from tests.system.house import House, house, prompts_csv, sandbox, wait_for
+from tests.system.house import (
+    MODES,
+    House,
+    Values,
+    house,
+    merged,
+    noticing,
+    prompts_csv,
+    sandbox,
+    wait_for,
+)
 
-QUICK = {"inboxes": {"main": {"poll_interval": 0.3, "rescan_interval": 1.0}}}
 SMALL_DISK = {"disk": {"least_gb": 0.001, "least_percent": 0}}
+
+
+@pytest.fixture(params=MODES)
+def quick(request: pytest.FixtureRequest) -> Values:
+    """Settings with which changes are noticed soon, in both ways."""
+    return noticing(request.param, {"inboxes": {"main": {"rescan_interval": 1.0}}})
 
 
 def served_states(home: House) -> str:
@@ -25,16 +41,16 @@ def accepted(home: House) -> list[str]:
     return [line["file"] for line in home.events("job.accepted")]
 
 
-def test_a_second_daemon_stands_by(tmp_path: Path) -> None:
+def test_a_second_daemon_stands_by(quick: Values, tmp_path: Path) -> None:
     """Of two daemons on one inbox one stands by, says so and by whom, and takes over when the other ends."""
     with (
         sandbox() as api,
-        house(tmp_path / "one", api.base_url, QUICK) as one,
+        house(tmp_path / "one", api.base_url, quick) as one,
     ):
         done_by_one = one.drop("a.csv", prompts_csv(["a cat"]))
         done(one, "a.csv")
         shared = {"path": str(one.inbox), "outbox": str(tmp_path / "two" / "outbox")}
-        settings = {"inboxes": {"main": {**QUICK["inboxes"]["main"], **shared}}}
+        settings = merged(quick, {"inboxes": {"main": shared}})
         with house(tmp_path / "two", api.base_url, settings) as two:
             wait_for(lambda: two.events("inbox.standby"), 30, "the second stands by")
             what = two.events("inbox.standby")[0]["what"]
@@ -51,9 +67,9 @@ def test_a_second_daemon_stands_by(tmp_path: Path) -> None:
         assert api.stats()["calls"] == 3
 
 
-def test_an_inbox_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+def test_an_inbox_that_goes_away_and_comes_back(quick: Values, tmp_path: Path) -> None:
     """Moved away, replaced by an empty folder, back again: offline and said so, then served; nothing is replayed."""
-    with sandbox() as api, house(tmp_path, api.base_url, QUICK) as home:
+    with sandbox() as api, house(tmp_path, api.base_url, quick) as home:
         home.drop("a.csv", prompts_csv(["a cat"]))
         done(home, "a.csv")
         away = home.inbox.rename(tmp_path / "away")
@@ -76,9 +92,9 @@ def test_an_inbox_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         assert api.stats()["calls"] == 3
 
 
-def test_an_inbox_that_is_deleted_and_made_anew(tmp_path: Path) -> None:
+def test_an_inbox_that_is_deleted_and_made_anew(quick: Values, tmp_path: Path) -> None:
     """Deleted with everything in it and made anew by hand, with the command that the log names: served again."""
-    with sandbox() as api, house(tmp_path, api.base_url, QUICK) as home:
+    with sandbox() as api, house(tmp_path, api.base_url, quick) as home:
         home.drop("a.csv", prompts_csv(["a cat"]))
         done(home, "a.csv")
         shutil.rmtree(home.inbox)
@@ -92,7 +108,7 @@ def test_an_inbox_that_is_deleted_and_made_anew(tmp_path: Path) -> None:
         assert api.stats()["calls"] == 2
 
 
-def test_a_share_that_is_unmounted(tmp_path: Path) -> None:
+def test_a_share_that_is_unmounted(quick: Values, tmp_path: Path) -> None:
     """Under a running daemon the share is unmounted, and another daemon's start finds it away as well."""
 
     def body() -> None:
@@ -101,7 +117,7 @@ def test_a_share_that_is_unmounted(tmp_path: Path) -> None:
         (share / "inbox").mkdir()
         (tmp_path / "inbox").mkdir()
         subprocess.run(["mount", "--bind", share / "inbox", tmp_path / "inbox"], check=True)
-        with sandbox() as api, house(tmp_path, api.base_url, {**QUICK, **SMALL_DISK}) as home:
+        with sandbox() as api, house(tmp_path, api.base_url, {**quick, **SMALL_DISK}) as home:
             (home.inbox / "a.csv").write_text(prompts_csv(["a cat"]))
             done(home, "a.csv")
             subprocess.run(["umount", "--lazy", tmp_path / "inbox"], check=True)

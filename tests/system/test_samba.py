@@ -17,7 +17,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.system.house import House, clean_environ, house, prompts_csv, sandbox, wait_for
+from tests.system.house import (
+    MODES,
+    House,
+    clean_environ,
+    house,
+    noticing,
+    prompts_csv,
+    sandbox,
+    wait_for,
+)
 
 _WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 SMBD, CLIENT = shutil.which("smbd", path=_WHERE), shutil.which("smbclient", path=_WHERE)
@@ -115,13 +124,12 @@ def accepted(home: House) -> list[str]:
     return [str(line["file"]) for line in home.events("job.accepted")]
 
 
-@pytest.fixture(params=["events", "poll"])
+@pytest.fixture(params=MODES)
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """A daemon whose inbox people reach through Samba."""
-    inbox = {"watch": request.param, "poll_interval": 0.5}
     with (
         sandbox() as api,
-        house(tmp_path / "house", api.base_url, {"inboxes": {"main": inbox}}) as made,
+        house(tmp_path / "house", api.base_url, noticing(request.param, {})) as made,
     ):
         yield made
 
