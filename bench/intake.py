@@ -43,7 +43,11 @@ def measures(*, quick: bool) -> Iterator[Callable[[Path], list[figures.Figure]]]
     yield partial(
         figures.latencies, count=some, limit=1.5, what="renamed in", renamed=True, **events
     )
-    yield partial(figures.latencies, count=some, limit=SETTLE + POLL + 1, what="polling", **polling)
+    # As far apart as the polls are: a drop that comes while another settles would be seen sooner.
+    yield partial(
+        figures.latencies, count=some // 10, limit=SETTLE + POLL + 1, what="polling", gap=POLL,
+        **polling,
+    )  # fmt: skip
     yield partial(repairs.missed_event, rescan=6 if quick else repairs.RESCAN)
     yield partial(repairs.deaf_watcher, probe=3 if quick else repairs.PROBE)
     yield partial(figures.idle, seconds=10 if quick else 60)

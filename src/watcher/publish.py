@@ -224,7 +224,7 @@ class Publisher:
         if over:
             self._archive(shelf, job)
         note = status_note(job, self._clock(), outbox=str(shelf.outbox.root))
-        write_note(shelf.folder, self._ledger.views.path(job_id), note)
+        write_note(shelf.folder, job.path, note)
         if over:
             self._ledger.jobs.published(job_id, now=self._clock())
             if job.is_settled and not self._keeps_inputs(job.inbox):

@@ -161,7 +161,11 @@ def latencies(
     gap: float = 0.1,
     **inbox: object,
 ) -> list[Figure]:
-    """Seconds from the end of writing to accepted, of `count` drops one after the other; the 99th percentile."""
+    """Seconds from the end of writing to accepted, of `count` drops one after the other; the 99th percentile.
+
+    `gap`: seconds between two drops, on average; each is of another length.
+    """
+    chance = random.Random(count)  # noqa: S311 - it spreads pauses, and keeps no secret
     dropped: dict[str, float] = {}
     with halted_house(folder, **inbox) as (home, book):
         for number in range(count):
@@ -171,7 +175,7 @@ def latencies(
             else:
                 (home.inbox / name).write_text(text)
             dropped[name] = time.time()
-            time.sleep(gap)
+            time.sleep(chance.uniform(0, 2 * gap))
         wait_for(lambda: book.accepted() >= count, 60, f"{count} accepted")
         accepted = book.times()
     waits = sorted(accepted[name] - at for name, at in dropped.items())

@@ -59,8 +59,8 @@ def test_latency_renamed_in(tmp_path: Path) -> None:
 def test_latency_with_polling(tmp_path: Path) -> None:
     """Without events: the settle time, one poll, and a second."""
     limit = SETTLE + POLL + 1
-    settings = {"settle": SETTLE, "watch": "poll", "poll_interval": POLL}
-    hold(figures.latencies(tmp_path / "house", 30, limit, "polling", **settings))  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"settle": SETTLE, "watch": "poll", "poll_interval": POLL}
+    hold(figures.latencies(tmp_path / "house", 10, limit, "polling", gap=POLL, **settings))
 
 
 def test_repairs(tmp_path: Path) -> None:

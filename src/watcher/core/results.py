@@ -74,8 +74,9 @@ class JobResult:
     """One job: `counts` by row state (absent: 0), `problem` why the whole drop was refused.
 
     `paused`: why nothing moves now ("" when it does); `hold`: what somebody is to decide, or a budget
-    that is used up. `folder` is the job's folder in the outbox,
-    by name. `settings` are those of its inbox, secrets masked. Times are seconds since the epoch.
+    that is used up. `folder` is the job's folder in the outbox, by name, `path` where its drop lay,
+    relative to the inbox. `settings` are those of its inbox, secrets masked. Times are seconds since
+    the epoch.
     `unpriced`: how many paid attempts have no known cost. `published_at`: its final results are out.
     `delimiter`: what the drop has between its values, "" where that means nothing.
     """
@@ -87,6 +88,7 @@ class JobResult:
     state: JobState
     columns: tuple[str, ...]
     created_at: float
+    path: bytes = b""
     ended_at: float | None = None
     published_at: float | None = None
     encoding: str = ""
