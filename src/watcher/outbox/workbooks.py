@@ -11,7 +11,6 @@ from watcher.core.links import NO_LINKS, PublicLinks
 from watcher.core.report import sheet_columns, sheet_rows, summary_lines
 from watcher.core.results import JobResult, RowResult
 from watcher.outbox.files import Outbox
-from watcher.outbox.workbook import Contents, write_workbook
 
 NAME = "results.xlsx"
 _MOST_SHOWN = 5_000  # rows with thumbnails and links: as many as the gallery shows
@@ -46,6 +45,9 @@ class Workbooks:
         over = job.state is not JobState.RUNNING
         if not over and began < self._due.get(job.id, 0.0):
             return
+        # Loaded with the first workbook: 3 MB that most daemons never need.
+        from watcher.outbox.workbook import Contents, write_workbook  # noqa: PLC0415
+
         place = self._folder / job.id
         contents = Contents(
             columns=sheet_columns(job),
