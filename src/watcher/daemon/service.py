@@ -14,7 +14,7 @@ import sdnotify
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
-from watcher.daemon.memory import give_back_large_blocks
+from watcher.daemon.memory import hold_little
 from watcher.daemon.rooms import COMMON
 from watcher.settings import Loaded, changes, find_key, load
 
@@ -34,7 +34,7 @@ class Service:
         on_key: Callable[[str], None],
     ) -> None:
         """`on_key` is told of every key before it is used, so that no log ever shows it."""
-        give_back_large_blocks()
+        hold_little()
         self._loaded = loaded
         self._environ = environ
         self._log = log

@@ -55,7 +55,7 @@ class Scanner:
         self._ignored = ignorer(folder.ignore)
         self._hints: deque[bytes] = deque()
         self._drops: dict[bytes, Seen] = {}
-        self._strangers: dict[bytes, Seen] = {}
+        self._strangers: dict[bytes, float] = {}  # when each was first seen
         self._quiet: dict[bytes, set[str]] = {}
         self._put_off: dict[bytes, tuple[Signature, float]] = {}
         self._turn = 0
@@ -93,7 +93,7 @@ class Scanner:
         moved = {self._hints.popleft() for _ in range(len(self._hints))}
         for listing in beneath.walk(root, self._enters):
             self._list(listing, found)
-        self._quiet = found.quiet
+        self._quiet, self._strangers = found.quiet, found.strangers
         self._put_off = {p: held for p, held in self._put_off.items() if held[1] > found.now}
         self._drop_gone(found.closed)
         for path in moved & self._drops.keys():
@@ -168,13 +168,12 @@ class Scanner:
                 seen.turn = 0
 
     def _note_stranger(self, entry: os.DirEntry[str], path: bytes, found: Findings) -> bool:
-        seen = self._strangers.setdefault(path, Seen(first=found.now, since=0, turn=0))
-        seen.turn = self._turn
-        left = seen.first + _UNKNOWN - found.now
+        first = self._strangers.get(path, found.now)
+        left = first + _UNKNOWN - found.now
         if left > 0:
+            found.strangers[path] = first
             found.look_in(left)
             return False
-        del self._strangers[path]
         try:
             signature = signature_of(entry.stat(follow_symlinks=False))
         except FileNotFoundError:
@@ -183,12 +182,11 @@ class Scanner:
         return True
 
     def _drop_gone(self, closed: set[bytes]) -> None:
-        for memory in (self._drops, self._strangers):
-            gone = [path for path, seen in memory.items() if seen.turn != self._turn]
-            for path in gone:
-                # What cannot be listed is unknown, not gone.
-                if not any(path.startswith(folder + b"/") for folder in closed):
-                    del memory[path]
+        gone = [path for path, seen in self._drops.items() if seen.turn != self._turn]
+        for path in gone:
+            # What cannot be listed is unknown, not gone.
+            if not any(path.startswith(folder + b"/") for folder in closed):
+                del self._drops[path]
 
     def _choose(self, root: int, found: Findings) -> Iterator[Drop]:
         settled = [

@@ -83,6 +83,7 @@ class Findings:
     now: float
     folders: dict[bytes, Identity] = field(default_factory=dict)
     quiet: dict[bytes, set[str]] = field(default_factory=dict)
+    strangers: dict[bytes, float] = field(default_factory=dict)
     markers: set[bytes] = field(default_factory=set)
     closed: set[bytes] = field(default_factory=set)
     unknown: list[Drop] = field(default_factory=list)
