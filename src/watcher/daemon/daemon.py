@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watcher import __version__
 from watcher.core.catalogue import Catalogue
@@ -46,8 +47,10 @@ from watcher.outbox import Workbooks
 from watcher.publish import Publisher
 from watcher.scheduler import Lanes, Scheduler, Turns
 from watcher.settings import Settings
-from watcher.web import WebServer
 from watcher.work import Account, Inputs, Purse, Work
+
+if TYPE_CHECKING:
+    from watcher.web.server import WebServer
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
 _SIDES = 5.0  # seconds that what goes on beside gets to end

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watcher import __version__
 from watcher.core.errors import LedgerError
@@ -23,7 +24,10 @@ from watcher.ledger import HaltedLane, Ledger
 from watcher.logs import register_secret
 from watcher.settings.models import Web
 from watcher.settings.values import is_loopback, listen_parts
-from watcher.web import Behind, InboxPlace, WebRules, WebServer, make_app
+from watcher.web import Behind, InboxPlace, WebRules
+
+if TYPE_CHECKING:
+    from watcher.web.server import WebServer
 
 _SHORTEST, _LONGEST = 16, 1024  # characters of a token
 _DAY = 86400
@@ -87,6 +91,9 @@ def make_page(
     log: Heard,
 ) -> WebServer:
     """The door, shut. See `web.Behind` for what is passed through."""
+    from watcher.web.app import make_app  # noqa: PLC0415 - a daemon without a door goes without these
+    from watcher.web.server import WebServer  # noqa: PLC0415
+
     token = Token(web.token_file, log)
     rules = _rules(web, token)
     behind = Behind(
