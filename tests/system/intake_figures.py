@@ -83,9 +83,14 @@ def halted_house(folder: Path, **inbox: object) -> Iterator[tuple[House, Book]]:
     settings = {"inboxes": {"main": inbox}, "logs": {"level": "warning"}}
     with house(folder, NOWHERE, settings, environ=NO_KEY, start=False) as home:
         home.start(wait=False)
-        marker = home.inbox / ".image-watcher" / "inbox.id"
-        wait_for(marker.exists, 30, "the start")
+        wait_served(home)
         yield home, Book(home)
+
+
+def wait_served(home: House) -> None:
+    """A new inbox is made by the thread that serves it."""
+    marker = home.inbox / ".image-watcher" / "inbox.id"
+    wait_for(marker.exists, 30, "the start")
 
 
 def storm(folder: Path, count: int, **inbox: object) -> list[Figure]:
@@ -240,6 +245,7 @@ def large_csv(folder: Path, base_url: str, rows: int) -> list[Figure]:
     write_large_csv(big, rows)
     with house(folder, base_url, settings) as home:
         book = Book(home)
+        wait_served(home)
         before = home.cpu_seconds()
         big.rename(home.inbox / "big.csv")
         small, stop = {}, threading.Event()
