@@ -36,13 +36,18 @@ _START = 30.0  # seconds that a process gets to be ready
 _STOP = 60.0
 
 
-def wait_for(condition: Callable[[], T | None], timeout: float = 30.0, what: str = "") -> T:
-    """The first thing that `condition` gives which is true; AssertionError after `timeout` seconds."""
+def wait_for(
+    condition: Callable[[], T | None], timeout: float = 30.0, what: str = "", every: float = _LOOK
+) -> T:
+    """The first thing that `condition` gives which is true; AssertionError after `timeout` seconds.
+
+    `every`: seconds between two looks, more where looking costs something.
+    """
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {timeout:g} s: {what or condition}")
-        time.sleep(_LOOK)
+        time.sleep(every)
     return found
 
 

@@ -105,7 +105,7 @@ def storm(folder: Path, count: int, **inbox: object) -> list[Figure]:
         for source, target in names:
             os.rename(source, target)  # noqa: PTH104 - as fast as can be
         renamed = time.time() - began
-        wait_for(lambda: book.accepted() >= count, 60 + count / 50, f"{count} accepted")
+        wait_for(lambda: book.accepted() >= count, 60 + count / 20, f"{count} accepted", every=0.5)
         took = max(book.times().values()) - began
         cpu = home.cpu_seconds() - cpu
         lost = count - len(book.times())
