@@ -32,6 +32,7 @@ _PAGE_ROWS = 500  # rows read at once: memory does not grow with the job
 _THIS: BindParameter[object] = bindparam("job")
 _JOB = select(_jobs).where(_jobs.c.id == _THIS, _jobs.c.accepted_at.is_not(None))
 _INBOX = select(_jobs.c.inbox).where(_jobs.c.id == _THIS)
+_PATH = select(_jobs.c.path).where(_jobs.c.id == _THIS)
 _COUNTS = (
     select(_rows.c.state, func.count(), func.sum(_rows.c.cost))
     .where(_rows.c.job_id == _THIS)
@@ -143,6 +144,11 @@ class Views:
         """The inbox that a job came from; "" where there is no such job."""
         with self._database.read() as view:
             return view.scalar(_INBOX, {"job": job_id}) or ""
+
+    def path(self, job_id: str) -> bytes:
+        """Where its drop lay, relative to the inbox."""
+        with self._database.read() as view:
+            return view.scalar(_PATH, {"job": job_id}) or b""
 
     def rows(self, job_id: str, after: int = 0) -> Iterator[RowResult]:
         """Every row behind row `after` in row order, some hundred at a time."""
