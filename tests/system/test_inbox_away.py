@@ -59,6 +59,8 @@ def test_a_second_daemon_stands_by(quick: Values, tmp_path: Path) -> None:
             one.drop("b.csv", prompts_csv(["a dog"]))
             done(one, "b.csv")
             assert accepted(two) == []
+            # What is claimed still would be taken up by the second, whose ledger is another.
+            wait_for(lambda: list(one.inbox.glob("done/*/*/b.csv")), 30, "b.csv is archived")
             one.kill()
             (one.inbox / "c.csv").write_text(prompts_csv(["a bird"]))
             done(two, "c.csv")
