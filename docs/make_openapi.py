@@ -20,6 +20,7 @@ STATES = ["running", "done", "partial", "failed", "cancelled"]
 ORDERS = {
     "pause": "No new calls for the job; those in flight finish.",
     "resume": "A paused job goes on.",
+    "approve": "A job that waits because of what it costs goes on.",
     "cancel": "Nothing more is asked for; what is in flight is kept.",
     "retry": "The failed rows of a job that is over run once more.",
 }

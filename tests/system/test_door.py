@@ -63,7 +63,7 @@ def test_reading_is_open_and_orders_are_not(place: Door) -> None:
     """Without the token there is no button, and no order is taken."""
     page = place.client.get("/").text
     assert "Run failed rows again" not in page
-    for order in ("pause", "resume", "cancel", "retry"):
+    for order in ("pause", "resume", "approve", "cancel", "retry"):
         answer = place.client.post(f"/jobs/{_job(place)}/{order}")
         assert answer.status_code == 401
         assert answer.headers["content-type"] == "application/problem+json"
@@ -86,6 +86,19 @@ def test_orders_with_the_token(tmp_path: Path) -> None:
         assert made.house.wait_over("many.csv").summary["state"] == "cancelled"
         again = made.client.post(order.format("cancel"), headers=BEARER)
         assert (again.status_code, again.json()["code"]) == (409, "over")
+
+
+def test_a_job_that_waits_for_a_person_is_approved(tmp_path: Path) -> None:
+    """What would cost more than budget.approve_above_usd says so on the page, and goes on once it is approved."""
+    budget = {"budget": {"approve_above_usd": 0.001}}
+    with sandbox() as api, door(tmp_path, api.base_url, budget) as made:
+        made.house.drop("dear.csv", "prompt\nA cat\n")
+        wait_for(lambda: "approve_above_usd" in made.client.get("/").text)
+        with _logged_in(made) as (client, _):
+            assert "Approve<" in client.get("/").text
+        (job,) = made.client.get("/jobs").json()["jobs"]
+        made.client.post(f"/jobs/{job['id']}/approve", headers=BEARER).raise_for_status()
+        assert made.house.wait_over("dear.csv").summary["state"] == "done"
 
 
 def test_failed_rows_run_again(tmp_path: Path) -> None:

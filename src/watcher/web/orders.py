@@ -39,6 +39,10 @@ def _resume(behind: Behind, job: JobResult) -> None:
     _require_running(job, taken=behind.ledger.orders.resume(job.id))
 
 
+def _approve(behind: Behind, job: JobResult) -> None:
+    _require_running(job, taken=behind.ledger.orders.approve(job.id))
+
+
 def _cancel(behind: Behind, job: JobResult) -> None:
     _require_running(job, taken=behind.ledger.orders.cancel(job.id, now=behind.clock()))
 
@@ -61,6 +65,7 @@ def _require_running(job: JobResult, *, taken: bool) -> None:
 _ORDERS: Mapping[str, Callable[[Behind, JobResult], None]] = {
     "pause": _pause,
     "resume": _resume,
+    "approve": _approve,
     "cancel": _cancel,
     "retry": _retry,
 }
@@ -68,6 +73,7 @@ ORDERS = tuple(_ORDERS)
 TOLD = {
     "pause": "Paused: calls in flight finish, no new ones start.",
     "resume": "The job goes on.",
+    "approve": "Approved: the job goes on, and may cost more than its budget.",
     "cancel": "Cancelled: what is in flight is kept, nothing more is asked for.",
     "retry": "The failed rows run again.",
 }

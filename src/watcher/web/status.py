@@ -142,11 +142,11 @@ def _window(running: Sequence[JobResult], now: float) -> float:
 
 
 def _running(behind: Behind, job: JobResult, now: float) -> JobView:
-    orders = ("resume" if job.paused else "pause", "cancel")
+    first = "approve" if job.hold else "resume" if job.paused else "pause"
     newest = behind.ledger.figures.newest_pictures(job.id, _STRIP)
     return JobView(
         head=head(job, now, 0),
-        orders=orders,
+        orders=(first, "cancel"),
         left=_left(job, now),
         troubles=_troubles(behind, job),
         strip=tuple(_strip(job.folder, newest)),
