@@ -86,6 +86,7 @@ def test_the_summary_of_a_job() -> None:
         "counts": {"queued": 0, "running": 0, "waiting": 0, "done": 1, "partial": 0, "failed": 1, "cancelled": 0},
         "pictures": 1, "attempts": 2, "cost_usd": 0.021, "estimate_usd": None, "unpriced": 1,
         "possibly_charged": 0, "columns": ["sku", "description"], "encoding": "cp1252",
+        "possibly_charged_usd": None,
         "notes": ["cp1252 was detected."], "settings": {"key": "•••"}, "version": "0.1.0",
     }  # fmt: skip
 

@@ -77,7 +77,8 @@ class JobResult:
     that is used up. `folder` is the job's folder in the outbox, by name, `path` where its drop lay,
     relative to the inbox. `settings` are those of its inbox, secrets masked. Times are seconds since
     the epoch.
-    `unpriced`: how many paid attempts have no known cost. `published_at`: its final results are out.
+    `possibly_usd`: what the attempts that
+    were possibly charged may have cost, at most, as estimated. `unpriced`: how many paid attempts have no known cost. `published_at`: its final results are out.
     `delimiter`: what the drop has between its values, "" where that means nothing.
     """
 
@@ -103,6 +104,7 @@ class JobResult:
     cost_usd: Decimal | None = None
     unpriced: int = 0
     possibly_charged: int = 0
+    possibly_usd: Decimal | None = None
     estimate_usd: Decimal | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
 

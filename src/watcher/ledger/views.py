@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import BindParameter, Connection, Integer, Row, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Integer, Row, bindparam, case, func, select
 
 from watcher.core.jobs import (
     OPEN_STATES,
@@ -42,6 +42,7 @@ _ASKED = select(
     func.count(),
     func.sum(_attempts.c.paid_maybe, type_=Integer),  # else the sum of booleans is one
     func.sum((_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None), type_=Integer),
+    func.sum(case((_attempts.c.paid_maybe & _attempts.c.cost.is_(None), _attempts.c.reserved))),
 ).where(_attempts.c.job_id == _THIS)
 _MADE = select(func.count()).where(_pictures.c.job_id == _THIS)
 _PAGE = (
@@ -216,6 +217,7 @@ def _job(view: Connection, line: Row[tuple[object, ...]]) -> JobResult:
         pictures=made or 0,
         cost_usd=to_usd(sum(costs)) if costs else None,
         possibly_charged=asked[1] or 0,
+        possibly_usd=to_usd(asked[3]),
         unpriced=asked[2] or 0,
         estimate_usd=to_usd(line.estimate),
         settings=load(line.settings),

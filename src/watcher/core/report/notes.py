@@ -109,7 +109,8 @@ def _cost(job: JobResult) -> Iterable[str]:
     if job.unpriced:
         yield f"{counted(job.unpriced, 'call')} of unknown cost"
     if job.possibly_charged:
-        yield f"{counted(job.possibly_charged, 'call')} possibly charged without a result"
+        most = f" (up to {dollars(job.possibly_usd)})" if job.possibly_usd else ""
+        yield f"{counted(job.possibly_charged, 'call')} possibly charged without a result{most}"
 
 
 def _what_to_do(job: JobResult) -> list[str]:

@@ -110,6 +110,7 @@ def job_json(job: JobResult, *, version: str) -> dict[str, Json]:
         "estimate_usd": None if job.estimate_usd is None else float(job.estimate_usd),
         "unpriced": job.unpriced,
         "possibly_charged": job.possibly_charged,
+        "possibly_charged_usd": None if job.possibly_usd is None else float(job.possibly_usd),
         "columns": list(job.columns),
         "encoding": job.encoding or None,
         "notes": list(job.notes),
