@@ -72,20 +72,42 @@ class LocalEngine:
                 await self._until_due(only)
 
     async def _take(self, only: str | None) -> list[Slice]:
-        room = _OPEN_JOBS - len(self._feeding)
-        if room <= 0 or self._closed_until() > self._clock():
+        if self._closed_until() > self._clock():
             return []
+        room = _OPEN_JOBS - len(self._feeding)
         try:
-            taken = await self._ledger.insist(
-                self._ledger.items.take_slices,
-                now=self._clock(), most=room, without=tuple(self._feeding), only=only,
-                inboxes=self._inboxes,
-            )  # fmt: skip
+            if room > 0:
+                taken = await self._slices(only, room, self._inboxes)
+            else:
+                taken = await self._beside(only)
         except DiskError:  # while it stops
             return []
         if taken:
             self.idle.clear()
         return taken
+
+    async def _beside(self, only: str | None) -> list[Slice]:
+        """Beyond the jobs that are open: for inboxes of which none is, and for what is more urgent."""
+        open_ = self._feeding.values()
+        none = set(self._inboxes or ()) - {slice_.inbox for slice_ in open_}
+        if none and (taken := await self._slices(only, len(none), none)):
+            return taken
+        room = 2 * _OPEN_JOBS - len(self._feeding)
+        least = max(slice_.priority for slice_ in open_)
+        return await self._slices(only, room, self._inboxes, above=least) if room > 0 else []
+
+    async def _slices(
+        self,
+        only: str | None,
+        most: int,
+        inboxes: Collection[str] | None,
+        above: int = 4,
+    ) -> list[Slice]:
+        return await self._ledger.insist(
+            self._ledger.items.take_slices,
+            now=self._clock(), most=most, without=tuple(self._feeding), only=only,
+            inboxes=inboxes, above=above,
+        )  # fmt: skip
 
     async def _one(self, slice_: Slice, work: WorkSlice) -> None:
         def drained() -> None:

@@ -279,7 +279,7 @@ def test_images_a_minute_are_limited_and_the_wait_that_is_told_is_enough() -> No
     assert statuses == [200, 200, 429, 429, 200]
     assert (headers[2]["retry-after"], headers[2]["retry-after-ms"]) == ("20", "20000")
     assert tuple(
-        headers[0][f"x-ratelimit-{kind}-images"] for kind in ("limit", "remaining", "reset")
+        headers[0][f"x-ratelimit-{kind}-input-images"] for kind in ("limit", "remaining", "reset")
     ) == ("6", "2", "40s")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from tests.edges.inbox_room import Clock
@@ -23,6 +23,17 @@ from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outco
 
 NO_MONEY = Problem(code="insufficient_quota", what="There is no money left.")
 Reply = Callable[[OpenItem], Awaitable[str]]
+
+
+HEADS: dict[str, tuple[int, dict[str, str]]] = {"done": (200, {})}
+
+
+class Made(NamedTuple):
+    """Stands where Asked stands."""
+
+    item: OpenItem
+    attempt: int
+    said: str
 
 
 async def done(_: OpenItem) -> str:
@@ -62,8 +73,14 @@ class Provider:
         yield Held(money=Money())
 
     async def ask(
-        self, item: OpenItem, lane: LaneKey, *, held: Held, on_end: Callable[[], object]
-    ) -> tuple[OpenItem, int, str]:
+        self,
+        item: OpenItem,
+        lane: LaneKey,
+        *,
+        held: Held,
+        on_end: Callable[[], object],
+        on_head: Callable[[int, Mapping[str, str]], object],
+    ) -> Made:
         del held
         attempt = await self.ledger.call(
             self.ledger.items.begin_attempt, item, lane=lane, n=1, now=self.clock()
@@ -71,11 +88,12 @@ class Provider:
         assert attempt is not None
         self.calls.append((item.job_id, item.number))
         said = await self.reply(item)
+        on_head(*HEADS.get(said, (500, {})))
         if said == "done":
             on_end()
-        return item, attempt, said
+        return Made(item, attempt, said)
 
-    async def settle(self, asked: tuple[OpenItem, int, str], *, outage: bool) -> Outcome:
+    async def settle(self, asked: Made, *, outage: bool) -> Outcome:
         del outage
         item, attempt, said = asked
         states = {"done": RowState.DONE, "failed": RowState.FAILED, "halted": RowState.QUEUED}
@@ -250,7 +268,7 @@ def test_one_row_behind_a_large_batch_is_next(tmp_path: Path, shops: list[Shop])
         await shop.wait_while(lambda: len(gates) < 2)
         accept(shop.ledger, "small", 1)
         shop.engine.submit()
-        await shop.wait_while(lambda: "small" not in shop.turns._waiting)
+        await shop.wait_while(lambda: "small" not in shop.turns._jobs)
         gates[0].set()
         await shop.wait_while(lambda: len(gates) < 3)
         assert shop.provider.calls[2] == ("small", 1)
@@ -421,6 +439,42 @@ def test_jobs_of_inboxes_that_are_not_served_wait(tmp_path: Path, shops: list[Sh
     run(test())
 
 
+def test_a_crowd_of_jobs_keeps_out_no_other_inbox_and_nothing_urgent(
+    tmp_path: Path, shops: list[Shop]
+) -> None:
+    """Seventy jobs of one inbox are under way or before them: one of another inbox, and an urgent one, are next."""
+    gates: list[asyncio.Event] = []
+
+    async def reply(_: OpenItem) -> str:
+        gates.append(asyncio.Event())
+        await gates[-1].wait()
+        return "done"
+
+    async def test() -> None:
+        shop = Shop(tmp_path, reply, concurrency=1, batch=1, inboxes=("crowded", "calm"))
+        shops.append(shop)
+        for number in range(70):
+            accept(shop.ledger, f"a{number:02}", 2, inbox="crowded", priority=2)
+        running = asyncio.create_task(shop.engine.run(shop.scheduler.run_slice))
+        await shop.wait_while(lambda: len(shop.turns._jobs) < 64 or not gates)
+        accept(shop.ledger, "b", 1, inbox="calm", priority=2)
+        accept(shop.ledger, "c", 1, inbox="crowded", priority=0)
+        for job in ("b", "c"):
+            shop.engine.submit()
+            await shop.wait_while(lambda job=job: job not in shop.turns._jobs)  # type: ignore[misc]
+        for number in range(2):
+            gates[number].set()
+            await shop.wait_while(lambda number=number: len(gates) < number + 2)  # type: ignore[misc]
+        assert {job for job, _ in shop.provider.calls[1:3]} == {"b", "c"}
+        shop.turns.stop()
+        shop.engine.stop()
+        for gate in gates:
+            gate.set()
+        await asyncio.wait_for(running, 10)
+
+    run(test())
+
+
 def test_a_stop_leaves_every_row_final_or_open(tmp_path: Path, shops: list[Shop]) -> None:
     """Calls in flight finish and count; nothing new is sent, and a new start goes on with the rest."""
     gate = asyncio.Event()
@@ -459,8 +513,8 @@ def test_more_calls_after_a_reload(tmp_path: Path, shops: list[Shop]) -> None:
         accept(shop.ledger, "a", 40)
         running = asyncio.create_task(shop.engine.run(shop.scheduler.run_slice))
         await shop.wait_while(lambda: len(shop.provider.calls) < 1)
-        shop.scheduler.resize(20)
-        await shop.wait_while(lambda: len(shop.provider.calls) < 20)
+        shop.scheduler.resize(6)
+        await shop.wait_while(lambda: len(shop.provider.calls) < 6)
         gate.set()
         await shop.wait_while(lambda: shop.is_running("a"))
         shop.engine.stop()

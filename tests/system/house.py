@@ -81,6 +81,7 @@ def sandbox(
     picture_bytes: int | None = None,
     key: str | None = None,
     images_per_minute: int | None = None,
+    limit_headers: bool = True,
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """`image-watcher sandbox` as a process of its own, while the block runs."""
@@ -88,6 +89,7 @@ def sandbox(
     options = {"picture-bytes": picture_bytes, "key": key, "images-per-minute": images_per_minute}
     for name, value in options.items():
         command += [f"--{name}", str(value)] if value is not None else []
+    command += [] if limit_headers else ["--no-limit-headers"]
     for fault in faults:
         command += ["--fault", fault]
     with subprocess.Popen(command, env=clean_environ(), stdout=subprocess.PIPE, text=True) as child:

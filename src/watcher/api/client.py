@@ -30,7 +30,7 @@ _LARGEST_LISTING = 16 << 20
 _LISTING = 30.0  # seconds
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     return
 
 
@@ -79,18 +79,21 @@ class ImageApi:
         *,
         idempotency_key: str = "",
         on_end: Callable[[], object] = _nothing,
+        on_head: Callable[[int, Mapping[str, str]], object] = _nothing,
     ) -> Refusal | None:
         """POST the call; the reply is streamed to `into`, whole and synced when this returns.
 
         `load_reply` reads it. A Refusal means that there is none: LATER when nothing was sent,
         AMBIGUOUS when the call may have been charged. Any status is a reply; redirects are not
         followed. `on_end` is called as soon as a good answer is in, before the disk is waited for;
-        what any other reply means may close the lane, so nothing should follow it unread.
-        Raises DiskError.
+        what any other reply means may close the lane, so nothing should follow it unread. `on_head`
+        gets the status and the useful headers of any reply as they arrive. Raises DiskError.
         """
         with WholeFile(into) as file:
             out = self._outgoing(call, idempotency_key)
-            if refusal := await self._exchanges.run(out, partial(self._store, file, on_end)):
+            if refusal := await self._exchanges.run(
+                out, partial(self._store, file, on_end, on_head)
+            ):
                 return refusal
             await file.keep()
         return None
@@ -135,11 +138,17 @@ class ImageApi:
         await self._downloads.aclose()
 
     async def _store(
-        self, file: WholeFile, on_end: Callable[[], object], response: httpx.Response
+        self,
+        file: WholeFile,
+        on_end: Callable[[], object],
+        on_head: Callable[[int, Mapping[str, str]], object],
+        response: httpx.Response,
     ) -> None:
         key = self.endpoint.key
+        headers = useful_headers(response.headers, key)
+        on_head(response.status_code, headers)
         file.begin()
-        await file.take(head_of(response.status_code, useful_headers(response.headers, key)))
+        await file.take(head_of(response.status_code, headers))
         async for chunk in body_of(response, _LARGEST_REPLY, key):
             await file.take(chunk)
         if response.is_success:

@@ -296,8 +296,13 @@ def sandbox(
         typer.Option("--key", help="The one key that it takes; without it any key will do."),
     ] = None,
     images_per_minute: Annotated[
-        int | None, typer.Option("--images-per-minute", help="Answer 429 beyond this rate.")
+        int | None,
+        typer.Option("--images-per-minute", help="Answer 429 beyond this rate, by model."),
     ] = None,
+    limit_headers: Annotated[
+        bool,
+        typer.Option("--limit-headers/--no-limit-headers", help="Tell limits in headers, or not."),
+    ] = True,
     picture_bytes: Annotated[
         int | None, typer.Option("--picture-bytes", help="Make pictures of about this many bytes.")
     ] = None,
@@ -315,6 +320,7 @@ def sandbox(
         faults=tuple(map(parse_fault, fault or ())),
         key=key,
         images_per_minute=images_per_minute,
+        tells_limits=limit_headers,
         picture_bytes=picture_bytes,
     )
     serve(options, _say_ready)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -52,6 +53,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
     parts += schedules.lines(settings, ledger, now)
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
+    parts += _rates(settings)
     parts += _retiring(settings)
     parts.append(jobs_table(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
@@ -95,6 +97,25 @@ def _lane(lane: HaltedLane, now: float) -> Text:
     wait = max(0, round(lane.probe_at - now))
     words = f"Paused: {lane.problem.what} {lane.problem.hint} Tried again in {wait} s. ({lane.key})"
     return Text(words, style="yellow")
+
+
+def _rates(settings: Settings) -> list[Text]:
+    """How fast each lane is asked, and what holds it back."""
+    told = read_about(settings.state_dir).get("rates", ()) if is_running(settings.state_dir) else ()
+    return [Text(_rate(one), style="dim") for one in told]
+
+
+def _rate(told: Mapping[str, Any]) -> str:
+    model = str(told["lane"]).partition("/")[2]
+    rates = ", ".join(_minute(kind, told[f"{kind}_per_minute"]) for kind in ("images", "requests"))
+    return f"{model}: {rates} in the last minute; up to {told['concurrency']} calls at a time."
+
+
+def _minute(kind: str, told: Mapping[str, Any]) -> str:
+    limits = {"as set": told["set"], "as learnt": told["learnt"]}
+    known = {why: limit for why, limit in limits.items() if limit is not None}
+    why = min(known, key=lambda one: float(known[one]), default="")
+    return f"{told['used']} {kind}" + (f" (at most {known[why]:g}, {why})" if why else "")
 
 
 def _retiring(settings: Settings) -> list[Text]:

@@ -236,7 +236,8 @@ class Picture:
 class Slice:
     """Up to 50 consecutive rows of one job, `first` to `last` inclusive: the unit that engines hand out.
 
-    `approved`: a person lets this job cost more than its budget.
+    `approved`: a person lets this job cost more than its budget. `priority` of its job, from 0 (urgent)
+    to 3 (low), when it was handed out.
     """
 
     job_id: str
@@ -246,6 +247,7 @@ class Slice:
     first: int
     last: int
     approved: bool = False
+    priority: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +280,11 @@ class OpenItem:
     fingerprint: str = ""
     reserved_usd: Decimal | None = None
     approved: bool = False
+
+    @property
+    def images(self) -> int:
+        """How many pictures the next call asks for; 0 where it asks for a text."""
+        return max(1, self.item.n - self.delivered) * (self.item.operation is not Operation.ANALYZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

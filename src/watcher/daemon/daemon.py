@@ -45,7 +45,7 @@ from watcher.intake import Expected, Intake
 from watcher.ledger import Ledger
 from watcher.outbox import Workbooks
 from watcher.publish import Publisher
-from watcher.scheduler import Lanes, Scheduler, Turns
+from watcher.scheduler import Lanes, Scheduler
 from watcher.settings import Settings
 from watcher.work import Account, Inputs, Purse, Work
 
@@ -158,7 +158,7 @@ class Daemon:
         self.work.patience = rooms.patience(settings.api)
         self.work.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
-        self.scheduler.resize(settings.limits.concurrency)
+        self.scheduler.resize(*rooms.limits(settings))
         self._forget_other_accounts()
         self.probe_now()
         self.news.from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
@@ -308,13 +308,14 @@ class Daemon:
             "retiring_models": self.models.about(),
             "page": self.page.address if self.page else "",
             "page_trouble": self.page.trouble if self.page else "",
+            "rates": self.scheduler.turns.rates.about(self._loop.time()),
         }
 
     def _make_scheduler(self) -> Scheduler:
         return Scheduler(
             ledger=self.ledger,
             work=self.work,
-            turns=Turns(self.settings.limits.concurrency),
+            turns=rooms.turns(self.settings, self._loop.time()),
             lanes=Lanes(
                 self.ledger.lanes.halted(),
                 clock=time.time,

@@ -64,6 +64,7 @@ class News:
             await self._ledger.call(self._ledger.items.wake)
         if paused or opened:
             self.lanes_changed()
+        await self.scheduler.look_at_priorities()
         self.engine.submit()
         for job in await self._ledger.call(self._ledger.views.ended_unpublished):
             self.publisher.finish(job)

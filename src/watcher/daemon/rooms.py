@@ -17,9 +17,11 @@ from watcher.core.planning import RowRules
 from watcher.core.policy import Patience
 from watcher.core.profiles import load_profiles
 from watcher.core.templates import Template
+from watcher.daemon.state import read_about
 from watcher.inbox import InboxFolder
 from watcher.intake import InboxRules
 from watcher.ledger import dump
+from watcher.scheduler import Turns
 from watcher.settings import Api, Inbox, Settings
 from watcher.work import Account
 
@@ -75,6 +77,19 @@ def account(settings: Settings, api: Api, key: str) -> Account:
         profile=profile,
         has_key=bool(key) or not profile.needs_key,
     )
+
+
+def limits(settings: Settings) -> tuple[int, float | None, float | None]:
+    """Calls at a time; images and requests a minute."""
+    said = settings.limits
+    return said.concurrency, said.images_per_minute, said.requests_per_minute
+
+
+def turns(settings: Settings, now: float) -> Turns:
+    """They begin with the limits that an earlier process learnt. `now`: of the loop's clock."""
+    made = Turns(*limits(settings))
+    made.rates.recall(read_about(settings.state_dir).get("rates"), now)
+    return made
 
 
 def patience(api: Api) -> Patience:

@@ -75,6 +75,7 @@ _BEGUN = (
         since=func.coalesce(_rows.c.since, bindparam("now", type_=Float)),
     )
 )
+_OF_JOB = (_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _jobs.c.priority, _jobs.c.approved)
 
 
 class Items:
@@ -91,10 +92,12 @@ class Items:
         without: Collection[str] = (),
         only: str | None = None,
         inboxes: Collection[str] | None = None,
+        above: int = 4,
     ) -> list[Slice]:
         """Hand out the first slice that is due of up to `most` jobs, urgent and older jobs first.
 
-        `inboxes`: jobs of these alone; the others wait until their inbox is served again.
+        `inboxes`: jobs of these alone; the others wait until their inbox is served again. `above`:
+        jobs more urgent than this priority.
         """
         one = _slices.alias()
         due = (
@@ -104,10 +107,10 @@ class Items:
             .scalar_subquery()
         )
         query = (
-            select(_jobs.c.id, _jobs.c.inbox, _jobs.c.folder, _jobs.c.approved, _slices)
+            select(*_OF_JOB, _slices)
             .select_from(_jobs)
             .join(_slices, (_slices.c.job_id == _jobs.c.id) & (_slices.c.ordinal == due))
-            .where(*_workable(without, only, inboxes))
+            .where(*_workable(without, only, inboxes), _jobs.c.priority < above)
             .order_by(_jobs.c.priority, _jobs.c.id)
             .limit(most)
         )
@@ -300,6 +303,7 @@ def _slice(line: Row[tuple[object, ...]]) -> Slice:
     return Slice(
         job_id=line.id, inbox=line.inbox, folder=line.folder,
         ordinal=line.ordinal, first=line.first, last=line.last, approved=line.approved,
+        priority=line.priority,
     )  # fmt: skip
 
 

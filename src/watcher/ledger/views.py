@@ -141,6 +141,12 @@ class Views:
         with self._database.read() as view:
             return list(view.scalars(query))
 
+    def priorities(self, job_ids: Collection[str]) -> dict[str, int]:
+        """Of these jobs, as they are now."""
+        with self._database.read() as view:
+            query = select(_jobs.c.id, _jobs.c.priority).where(_jobs.c.id.in_(job_ids))
+            return {line.id: line.priority for line in view.execute(query)}
+
     def inbox(self, job_id: str) -> str:
         """The inbox that a job came from; "" where there is no such job."""
         with self._database.read() as view:

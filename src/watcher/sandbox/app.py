@@ -153,7 +153,7 @@ class _Own:
     async def _reset(self, _: Request) -> Response:
         self._desk.counts.reset()
         self._desk.faults.forget()
-        self._desk.limit.refill()
+        self._desk.limits.refill()
         return JSONResponse({})
 
     async def _faults(self, _: Request) -> Response:
@@ -194,7 +194,7 @@ class _Counted:
                 spent = f"{(time.perf_counter() - started) * 1000:.0f}"
                 headers = {"x-request-id": request_id, "openai-processing-ms": spent}
                 if counted:
-                    headers |= self._desk.limit.headers()
+                    headers |= self._desk.limit_headers(scope["state"].get("model", ""))
                 message["headers"] = [*message["headers"], *_raw(headers)]
             await send(message)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from random import Random
@@ -25,7 +25,7 @@ from watcher.sandbox.faultbook import FaultBook, Struck
 from watcher.sandbox.faults import FaultRule
 from watcher.sandbox.forms import Form, read_form, read_json, typed
 from watcher.sandbox.inputs import from_files, from_references
-from watcher.sandbox.limits import ImageLimit
+from watcher.sandbox.limits import ImageLimits
 from watcher.sandbox.misbehaving import refusing_answer, spoiled
 from watcher.sandbox.options import SandboxOptions
 from watcher.sandbox.parameters import PARAMETERS
@@ -58,7 +58,7 @@ class Desk:
         self.catalogue = Catalogue.shipped()
         self.counts = Counts(clocks.now)
         self.faults = FaultBook(options.faults, self._random)
-        self.limit = ImageLimit(options.images_per_minute, clocks.monotonic)
+        self.limits = ImageLimits(options.images_per_minute, clocks.monotonic)
         self.shelf = Shelf()
 
     @property
@@ -68,6 +68,10 @@ class Desk:
 
     def new_id(self) -> str:
         return f"{self._random.getrandbits(128):032x}"
+
+    def limit_headers(self, model: str) -> Mapping[str, str]:
+        """What an answer for this model tells of its limits."""
+        return self.limits.of(model).headers() if self._options.tells_limits else {}
 
     async def generate(self, request: Request) -> Response:
         """POST /images/generations."""
@@ -109,6 +113,7 @@ class Desk:
         return replace(asked, parameters=frozenset(names))
 
     async def _pictures(self, request: Request, asked: PicturesAsked) -> Response:
+        request.state.model = asked.model.id
         struck, due = self._admit(asked)
         if struck.fault and not struck.fault.spoils:
             return await self._refuse(struck.fault, asked, due)
@@ -142,12 +147,13 @@ class Desk:
         return struck, self._clocks.monotonic() + latency + struck.delay
 
     def _check_limit(self, asked: Asked) -> None:
-        wait = 0.0 if isinstance(asked, WordsAsked) else self.limit.take(asked.n)
+        limit = self.limits.of(asked.model.id)
+        wait = 0.0 if isinstance(asked, WordsAsked) else limit.take(asked.n)
         if wait <= 0:
             return
         raise Refused(
             f"Rate limit reached for {asked.model_name} in organization org-sandbox on images per min (IPM): "
-            f"Limit {self.limit.per_minute}, Requested {asked.n}. Please try again in {wait:.3f}s.",
+            f"Limit {limit.per_minute}, Requested {asked.n}. Please try again in {wait:.3f}s.",
             status=429,
             kind="requests",
             code="rate_limit_exceeded",

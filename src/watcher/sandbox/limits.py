@@ -1,11 +1,18 @@
-"""How many pictures a minute are drawn: a bucket that fills evenly, and what its headers say."""
+"""How many pictures a minute are drawn of each model: a bucket that fills evenly, and what headers say.
+
+Kinds of limits as in a real capture: requests, tokens, input-images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 # Said where nothing is limited, so that clients always find the headers.
 _PLENTY = 1_000_000
+_UNLIMITED = ("requests", "tokens")
+_IMAGES = "input-images"
 
 
 class ImageLimit:
@@ -36,23 +43,36 @@ class ImageLimit:
             return 0.0
         return (wanted - self._left) * 60 / self._per_minute
 
-    def refill(self) -> None:
-        """A full bucket again."""
-        self._left, self._seen = float(self._per_minute or 0), self._clock()
-
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """`x-ratelimit-*` by kind; `reset` is when the bucket is full, written like 58.9s or 1m2.5s."""
-        headers = _limit_headers("requests", _PLENTY, _PLENTY, 0.0)
-        if self._per_minute is not None:
-            self._fill(self._per_minute)
-            full_in = (self._per_minute - self._left) * 60 / self._per_minute
-            headers |= _limit_headers("images", self._per_minute, int(self._left + 1e-9), full_in)
-        return headers
+        if self._per_minute is None:
+            return _plenty(*_UNLIMITED, _IMAGES)
+        self._fill(self._per_minute)
+        full_in = (self._per_minute - self._left) * 60 / self._per_minute
+        left = int(self._left + 1e-9)
+        mine = _limit_headers(_IMAGES, self._per_minute, left, full_in)
+        return {**_plenty(*_UNLIMITED), **mine}
 
     def _fill(self, per_minute: int) -> None:
         now = self._clock()
         self._left = min(float(per_minute), self._left + (now - self._seen) * per_minute / 60)
         self._seen = now
+
+
+class ImageLimits:
+    """An `ImageLimit` for each model: the real ones do not share theirs either."""
+
+    def __init__(self, per_minute: int | None, clock: Callable[[], float]) -> None:
+        self._new = partial(ImageLimit, per_minute, clock)
+        self._by_model: dict[str, ImageLimit] = defaultdict(self._new)
+
+    def of(self, model: str) -> ImageLimit:
+        """`model` "": of a call that was refused before its model was known, and takes nothing."""
+        return self._by_model[model] if model else self._new()
+
+    def refill(self) -> None:
+        """Full buckets again."""
+        self._by_model.clear()
 
 
 def duration(seconds: float) -> str:
@@ -70,3 +90,9 @@ def _limit_headers(kind: str, limit: int, left: int, reset: float) -> dict[str, 
         f"x-ratelimit-remaining-{kind}": str(left),
         f"x-ratelimit-reset-{kind}": duration(reset),
     }
+
+
+@cache
+def _plenty(*kinds: str) -> Mapping[str, str]:
+    said = (_limit_headers(kind, _PLENTY, _PLENTY, 0.0) for kind in kinds)
+    return {name: value for headers in said for name, value in headers.items()}

@@ -15,7 +15,8 @@ class SandboxOptions:
 
     `port` 0: any free one. `latency`: seconds from a call's admission to its answer, or the least
     and the most of them. `key`: the one key that is right; None: any will do, but one must be
-    there. `images_per_minute`: a bucket of that many pictures, filled evenly; None: no limit.
+    there. `images_per_minute`: of each model a bucket of that many pictures, filled evenly; None: no
+    limit. `tells_limits`: its headers say so, as those of the real API.
     `picture_bytes`: about how large each PNG is made, as far as its pixels allow. `seed`: of all
     chance (latency, faults with a chance); None: another one each time.
     """
@@ -26,6 +27,7 @@ class SandboxOptions:
     faults: tuple[FaultRule, ...] = ()
     key: str | None = None
     images_per_minute: int | None = None
+    tells_limits: bool = True
     picture_bytes: int | None = None
     seed: int | None = None
 

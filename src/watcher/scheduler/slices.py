@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
 from watcher.scheduler.lanes import LaneHalted, Lanes
-from watcher.scheduler.turns import Stopping, Turns
+from watcher.scheduler.rates import Turn
+from watcher.scheduler.turns import NORMAL, Stopping, Turns
 from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Withdrawn, Work
 
 if TYPE_CHECKING:
@@ -55,12 +57,26 @@ class Scheduler:
         self._room = turns.concurrency + _AHEAD
         self._unsettled = asyncio.Semaphore(self._room)
 
-    def resize(self, concurrency: int) -> None:
-        """So many calls in flight from now on."""
+    def resize(
+        self, concurrency: int, images: float | None = None, requests: float | None = None
+    ) -> None:
+        """SETTINGS `limits` that hold from now on."""
         while self._room < concurrency + _AHEAD:  # more room than is needed does no harm
             self._room += 1
             self._unsettled.release()
-        self.turns.resize(concurrency)
+        self.turns.resize(concurrency, images, requests)
+
+    async def look_at_priorities(self) -> None:
+        """Somebody may have given an order."""
+        if not self._places:
+            return
+        views = self._ledger.views
+        for job, priority in (
+            await self._ledger.call(views.priorities, list(self._places))
+        ).items():
+            if (places := self._places.get(job)) is not None:
+                places.priority = priority
+            self.turns.prioritise(job, priority)
 
     def follow(self, ordered: Iterable[HaltedLane]) -> tuple[list[HaltedLane], list[str]]:
         """As `Lanes.follow`; who waits for a turn of a lane that is paused is sent away."""
@@ -123,7 +139,7 @@ class Scheduler:
         while True:
             with ExitStack() as held:
                 held.callback(places.release)
-                outcome = await self._once(item, lane, held)
+                outcome = await self._once(item, lane, held, places.priority)
                 over = isinstance(outcome, Delivered | Failed) and outcome.job_over
                 self._on_change(item.job_id, over)
                 await self._note(lane, outcome)
@@ -132,7 +148,7 @@ class Scheduler:
             item = outcome.item
             await self._wait_aside(item, places)
 
-    async def _once(self, item: OpenItem, lane: LaneKey, held: ExitStack) -> Outcome:
+    async def _once(self, item: OpenItem, lane: LaneKey, held: ExitStack, priority: int) -> Outcome:
         """What a row is paid for is there for its equals, also for those that are asked for at the moment."""
         async with self._work.reuse.sole(item) as (known, settlement):
             if settlement is not None:
@@ -142,7 +158,12 @@ class Scheduler:
                 await self._unsettled.acquire()
                 return await self._settled(found, lane)
             async with self._work.purse.afforded(known) as money:
-                return await self._settled(await self._ask(known, lane, held, money), lane)
+                asked, turn = await self._ask(known, lane, held, money, priority)
+                outcome = await self._settled(asked, lane)
+                if isinstance(outcome, Deferred):
+                    code, status = outcome.problem.code, outcome.status
+                    self.turns.refused(turn, status=status, code=code, wait=outcome.rest)
+                return outcome
 
     async def _settled(self, asked: Asked, lane: LaneKey) -> Outcome:
         """Gives the `_unsettled` back that was taken for the call."""
@@ -151,27 +172,38 @@ class Scheduler:
         finally:
             self._unsettled.release()
 
-    async def _ask(self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held) -> Asked:
+    async def _ask(
+        self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held, priority: int
+    ) -> tuple[Asked, Turn]:
         """One call. Leaves one `_unsettled` taken."""
         probe = self.lanes.admit(lane)
         try:
-            return await self._in_turn(item, lane, held, money)
+            return await self._in_turn(item, lane, held, money, priority)
         except BaseException:
             if probe:
                 self.lanes.unprobed(lane)
             raise
 
-    async def _in_turn(self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held) -> Asked:
-        await self.turns.enter(item.job_id, lane)
-        held.callback(self.turns.leave, item.job_id)
+    async def _in_turn(
+        self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held, priority: int
+    ) -> tuple[Asked, Turn]:
+        turn = await self.turns.enter(
+            item.job_id, lane, inbox=item.inbox, priority=priority, images=item.images
+        )
+        held.callback(self.turns.leave, turn)
         # With the turn in hand: whose turn it is must not depend on who queued here first.
         await self._unsettled.acquire()
         try:
             self.turns.check()
-            return await self._work.ask(item, lane, held=money, on_end=held.close)
+            heard = partial(self.turns.heard, turn)
+            asked = await self._work.ask(item, lane, held=money, on_end=held.close, on_head=heard)
         except BaseException:
             self._unsettled.release()
+            self.turns.unsent(turn)
             raise
+        if not asked.attempt:
+            self.turns.unsent(turn)
+        return asked, turn
 
     async def _note(self, lane: LaneKey, outcome: Outcome) -> None:
         """What one outcome tells about its lane."""
@@ -192,10 +224,8 @@ class Scheduler:
             case Failed():
                 self.lanes.exhausted(lane)
                 self.lanes.undecided(lane)
-            case Deferred(rest=rest):
+            case Deferred():
                 self.lanes.undecided(lane)
-                if rest:
-                    self.turns.rest(lane, rest)
 
     async def _halt(self, lane: LaneKey, problem: Problem, scope: str) -> HaltedLane:
         halted, fresh = self.lanes.halt(lane, problem, scope)
@@ -232,6 +262,7 @@ class Scheduler:
         """The batch of a job, shared by all of its slices that are open at once."""
         places = self._places.setdefault(slice_.job_id, _Places(self._batch_size(slice_.inbox)))
         places.slices += 1
+        places.priority = slice_.priority
         try:
             yield places
         finally:
@@ -244,6 +275,7 @@ class _Places(asyncio.Semaphore):
     """The batch of one job; beside it the rows that were deferred, so many at most."""
 
     slices = 0
+    priority = NORMAL
 
     def __init__(self, batch_size: int) -> None:
         super().__init__(batch_size)

@@ -64,6 +64,7 @@ class Held:
 class Asked:
     """An attempt whose call has ended: its reply lies at `reply`, or there is a `refusal`. `held`: what
     it might cost; None where an earlier process began it. `asked_at`: seconds since the epoch, as None there.
+    `attempt` 0: nothing was sent.
     """
 
     item: OpenItem
@@ -90,11 +91,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """Due again at `item.due_at`; the whole lane rests for `rest` seconds first."""
+    """Due again at `item.due_at`; the whole lane rests for `rest` seconds first.
+
+    `status`: of the refusal, 0 where there was no reply or no refusal.
+    """
 
     item: OpenItem
     problem: Problem
     rest: float = 0.0
+    status: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

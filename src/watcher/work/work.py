@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from watcher.core.checks import CheckRules
 from watcher.core.errors import DiskError
 from watcher.core.jobs import (
     Answer,
+    Call,
     LaneKey,
     No,
     OpenItem,
@@ -142,11 +144,13 @@ class Work:
         return Asked(item=item, lane=self.lane(item), attempt=item.pending, n=n, reply=reply)
 
     async def ask(
-        self, item: OpenItem, lane: LaneKey, *, held: Held, on_end: Callable[[], object]
-    ) -> Asked:
+        self, item: OpenItem, lane: LaneKey, *, held: Held,
+        on_end: Callable[[], object], on_head: Callable[[int, Mapping[str, str]], object],
+    ) -> Asked:  # fmt: skip
         """Commit an attempt, send it, leave the raw reply on disk. Raises Withdrawn.
 
-        `on_end` is called once a good answer is in, before the disk is waited for.
+        `on_end` is called once a good answer is in, before the disk is waited for; `on_head` with
+        the status and headers of any reply as it begins.
         """
         if not self.account(item.inbox).has_key:
             return self._unsent(item, lane, NO_KEY)
@@ -163,7 +167,9 @@ class Work:
         item, attempt = begun
         reply, now = self._reply_file(attempt), self.clock()
         item = replace(item, asked=item.asked + 1, since=item.since or now)
-        refusal = await self._send(item, n, pictures, reply, on_end)
+        api = self.account(item.inbox).api
+        send = partial(api.send, into=reply, on_end=on_end, on_head=on_head)
+        refusal = await self._send(item, n, pictures, send)
         return Asked(
             item=item,
             lane=lane,
@@ -237,17 +243,17 @@ class Work:
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
     async def _send(
-        self, item: OpenItem, n: int, pictures: Loaded, reply: Path, on_end: Callable[[], object]
-    ) -> Refusal | None:
-        account = self.account(item.inbox)
-        profile = account.profile
+        self, item: OpenItem, n: int, pictures: Loaded,
+        send: Callable[[Call], Awaitable[Refusal | None]],
+    ) -> Refusal | None:  # fmt: skip
+        profile = self.account(item.inbox).profile
         profile = replace(profile, drops=profile.drops | frozenset(item.dropped))
         call = call_for(
             item.item, profile, n=n,
             images=pictures.images, mask=pictures.mask, markup=pictures.markup,
         )  # fmt: skip
         try:
-            return await account.api.send(call, reply, on_end=on_end)
+            return await send(call)
         except DiskError as error:
             return reply_lost(error)
 
@@ -332,7 +338,7 @@ class Work:
         await self._commit(asked, counted(waiting, item))
         self._say("item.deferred", asked, problem, wait=round(wait, 2))
         rest = wait if refusal.retry_after is not None else 0.0
-        return Deferred(item=item, problem=problem, rest=rest)
+        return Deferred(item=item, problem=problem, rest=rest, status=refusal.status)
 
     def _is_young(self, item: OpenItem) -> bool:
         return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
