@@ -96,6 +96,12 @@ def test_what_is_moved_to_redo_is_asked_again_with_the_note(tmp_path: Path) -> N
         assert metadata(job, "1-1-redo3")["prompt"] == "a mug\nwith a blue handle\nand a lid"
         moved(job, "1-1-redo3.png", "approved")
         wait_cell(job, 1, "result_choices", "approved")
+        best = (job.folder / "approved/1-1-redo3.png").read_bytes()
+        home.drop("again.csv", prompts_csv(["a mug"]))
+        again = home.wait_over("again.csv")
+        assert cell(again, 1, "result_source") == "cache"
+        assert [one.read_bytes() for one in again.pictures] == [best]
+        assert metadata(again, "1-1")["reused_from"]["row"] == 1
 
 
 def test_redo_ends_at_its_limit_and_survives_a_crash(tmp_path: Path) -> None:

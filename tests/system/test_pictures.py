@@ -67,7 +67,7 @@ def test_pictures_of_every_kind_are_sent_as_the_api_takes_them(
     api: Sandbox, tmp_path: Path
 ) -> None:
     """Several a row, other formats, masks both ways, markup; as strict as the API is, it refuses none."""
-    with house(tmp_path / "h", api.base_url, QUICK) as home:
+    with house(tmp_path / "h", api.base_url, with_inbox(redo_limit=0)) as home:
         home.drop("photos/a.png", picture())
         home.drop("photos/b.jpg", picture("jpeg"))
         home.drop("photos/c.bmp", picture("bmp"))

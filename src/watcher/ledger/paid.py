@@ -10,9 +10,11 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from watcher.core.jobs import Picture, RowState
 from watcher.ledger import schema
+from watcher.ledger.choices import HERE, is_replaced, where_now
 from watcher.ledger.codec import to_usd
 from watcher.ledger.database import Database
 
+_choices = schema.choices
 _paid, _rows, _jobs, _pictures = schema.paid, schema.rows, schema.jobs, schema.pictures
 
 # Built once: it stands before every call.
@@ -29,9 +31,11 @@ _FIND = (
         _rows.c.state == RowState.DONE,
     )
 )
-_PICTURES = (
-    select(_pictures)
+_PICTURES = (  # but those that a person wanted others for
+    select(*(one for one in _pictures.columns if one.name != "file"), where_now().label("file"))
+    .join(_choices, HERE, isouter=True)
     .where(_pictures.c.job_id == bindparam("job"), _pictures.c.number == bindparam("row"))
+    .where(~is_replaced())
     .order_by(_pictures.c.index)
 )
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from weakref import WeakValueDictionary
 
-from watcher.core.jobs import OpenItem, Picture, Refusal, RowState, Settlement
-from watcher.core.naming import stem_at
+from watcher.core.errors import DiskError
+from watcher.core.jobs import Json, OpenItem, Picture, Refusal, RowState, Settlement
+from watcher.core.naming import metadata_file, stem_at
+from watcher.core.report import json_text
 from watcher.core.reuse import fingerprint
 from watcher.ledger import Ledger, PaidRow
 from watcher.outbox import BadPicture, look_at_picture
@@ -79,6 +82,8 @@ class Reuse:
         """All its pictures as this row's; None where one is gone: then the row is asked for."""
         if paid.inbox not in self.places or (not paid.pictures and not paid.text):
             return None
+        if paid.pictures and len(paid.pictures) != item.item.n:  # it was asked again since
+            return None
         disk = self.places[item.inbox].disk
         act = lambda: asyncio.get_running_loop().run_in_executor(disk, self._link, item, paid)  # noqa: E731
         return await self.on_disk(act)
@@ -96,7 +101,25 @@ class Reuse:
             linked, content = found
             taken.append(linked)
             self._add_thumbnail(item, linked, content)
+            self._add_trace(item, linked, paid, picture)
         return tuple(taken)
+
+    def _add_trace(self, item: OpenItem, mine: Picture, paid: PaidRow, theirs: Picture) -> None:
+        """How the picture came to be is told again, and where it was taken from."""
+        try:
+            outbox = self.places[paid.inbox].outbox
+            told = json.loads(outbox.read(paid.folder, metadata_file(theirs.file)))
+        except (DiskError, ValueError):
+            told = {}
+        source: dict[str, Json] = {"job": paid.job_id, "row": paid.number, "file": theirs.file}
+        here: dict[str, Json] = {
+            "job": item.job_id,
+            "row": item.number,
+            "index": mine.index,
+            "file": mine.file,
+        }
+        text = json_text({**told, **here, "reused_from": source})
+        self.places[item.inbox].outbox.save_metadata(item.folder, mine.file, text)
 
     def _add_thumbnail(self, item: OpenItem, picture: Picture, content: bytes) -> None:
         try:
