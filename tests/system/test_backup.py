@@ -15,13 +15,13 @@ def _running(one: House) -> bool:
 def _work(one: House, api: Sandbox) -> None:
     one.drop("long.csv", prompts_csv([f"a kite {row}" for row in range(60)]))
     wait_for(lambda: _running(one), what="rows are delivered")
-    assert api.stats()
+    api.misbehave("slow=600")  # however long the commands take, the job is not over
 
 
 def test_a_backup_while_rows_are_worked(tmp_path: Path) -> None:
     """Taken in the middle of a job it can be restored; the job goes on to its end from there, and
     nothing that had been answered by then is paid for again."""
-    with sandbox(latency="0.05") as api, house(tmp_path / "house", api.base_url) as one:
+    with sandbox(latency="0.3") as api, house(tmp_path / "house", api.base_url) as one:
         _work(one, api)
         file = tmp_path / "state.tar.gz"
         done = one.command("backup", str(file), "--json")
@@ -29,6 +29,7 @@ def test_a_backup_while_rows_are_worked(tmp_path: Path) -> None:
         assert json.loads(done.stdout)["bytes"] == file.stat().st_size
         one.kill()
         paid = api.stats()["paid"]
+        api.misbehave()
         one.drop("after.csv", prompts_csv(["a late kite"]))
         back = one.command("restore", str(file), "--json")
         assert back.returncode == 0, back.stderr

@@ -135,12 +135,12 @@ def _job_for(shell: Terminal, command: str) -> str:
     """A job in the state that an order is for: over with a failed row, or still running."""
     if not re.search(r"[ /]JOB", command):
         return ""
-    name, prompt, state = "slow.csv", "[fault:slow=5] A lighthouse", "running"
+    name, prompt, state, rows = "slow.csv", "[fault:slow=5] A lighthouse", "running", 200
     if " retry " in command or " show " in command:
-        name, prompt, state = "refused.csv", "[fault:400] A lighthouse", "failed"
+        name, prompt, state, rows = "refused.csv", "[fault:400] A lighthouse", "failed", 20
     if name not in _jobs(shell):
         part = shell.folder / name
-        part.write_text("prompt\n" + "".join(f"{prompt} {row}\n" for row in range(20)))
+        part.write_text("prompt\n" + "".join(f"{prompt} {row}\n" for row in range(rows)))
         part.rename(shell.folder / "inbox" / name)
         shell.wait_for(lambda: _jobs(shell).get(name, {}).get("state") == state)
     return str(_jobs(shell)[name]["id"])
