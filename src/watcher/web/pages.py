@@ -42,6 +42,10 @@ class Pages:
     def __post_init__(self) -> None:
         self._gathering = Gathering(self.behind)
 
+    def ordered(self) -> None:
+        """An order was given: who gave it sees what came of it, and not what was a second ago."""
+        self._seen = None
+
     async def status(self, request: Request) -> Response:
         if self._must_log_in(request):
             return self._login_page()
