@@ -150,3 +150,14 @@ def test_junk_is_nothing_to_remember(junk: object) -> None:
     rates = Rates(MANY)
     rates.recall(junk, NOW)
     assert rates.wait(LANE, 1, NOW) == 0
+
+
+def test_the_first_call_of_a_lane_goes_ahead() -> None:
+    """One no is enough: the others follow when it has had its time, or when the lane has worked."""
+    rates = Rates(8)
+    rates.ahead = 0.25
+    first = begin(rates, 10.0)
+    assert rates.wait(first.lane, 1, 10.0) == 0.25
+    assert rates.wait(first.lane, 1, 10.25) == 0
+    rates.heard(first, (), 10.1, glad=True)
+    assert rates.wait(first.lane, 1, 10.1) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system import quota
 from tests.system.house import House, Job, Values, house, merged, prompts_csv, sandbox, wait_for
 
 QUICK = {"api": {"retry": {"base": 0.05, "longest": 0.2}}, "limits": {"concurrency": 1}}
@@ -110,24 +111,13 @@ def test_a_key_that_is_refused_halts_the_lane(tmp_path: Path) -> None:
 
 
 def test_no_money_left_costs_one_call(tmp_path: Path) -> None:
-    """429 insufficient_quota: one call of 500 rows; with money back all are done, no file is touched."""
-    with sandbox(faults=["quota"]) as api, house(tmp_path, api.base_url, settings()) as home:
-        home.drop("rows.csv", prompts_csv([f"row {at}" for at in range(500)]))
-        wait_paused(home, "rows.csv")
-        assert queued(home, "rows.csv") == 500
-        assert api.stats()["calls"] == 1
-        (lane,) = status(home)["lanes"]
-        assert lane["code"] == "credit_balance_exhausted"
-        assert "quota" in home.note("rows.csv")
-        home.signal(signal.SIGHUP)
-        wait_for(lambda: api.stats()["calls"] == 2, what="the lane is probed")
-        wait_for(lambda: len(home.events("lane.halted")) == 2, what="it is halted again")
-        assert api.stats()["calls"] == 2
-        api.misbehave()
-        home.configure(settings({"limits": {"concurrency": 8}}))
-        home.signal(signal.SIGHUP)
-        assert_all_done(home.wait_over("rows.csv", 120), 500)
-        assert api.stats()["calls"] == 502
+    """One call of 500 rows, with eight allowed at a time; with money back all are done, no file is touched."""
+    seen = quota.play(tmp_path, 500)
+    assert (seen.calls_without_money, seen.queued) == (1, 500)
+    assert seen.code == "credit_balance_exhausted"
+    assert "quota" in seen.note
+    assert seen.statuses == {"done": 500}
+    assert seen.calls == 500 + 1 + seen.probes
 
 
 def test_at_most_the_calls_in_flight_are_made(tmp_path: Path) -> None:

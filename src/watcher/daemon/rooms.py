@@ -27,6 +27,8 @@ from watcher.work import Account
 
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
+# Seconds: an account without money says so in milliseconds, a picture takes longer, and one no is enough.
+_AHEAD = 0.25
 
 
 COMMON = ""  # the name, among the inboxes', of what those share that have nothing of their own
@@ -88,6 +90,7 @@ def limits(settings: Settings) -> tuple[int, float | None, float | None]:
 def turns(settings: Settings, now: float) -> Turns:
     """They begin with the limits that an earlier process learnt. `now`: of the loop's clock."""
     made = Turns(*limits(settings))
+    made.rates.ahead = _AHEAD
     made.rates.recall(read_about(settings.state_dir).get("rates"), now)
     return made
 

@@ -49,6 +49,8 @@ class _Lane:
     crowd: Crowd = field(default_factory=Crowd)
     in_flight: int = 0
     rests_until: float = 0.0
+    worked: bool = False  # in this life of the process
+    tried_at: float = 0.0
 
 
 class Rates:
@@ -58,6 +60,7 @@ class Rates:
         self, concurrency: int, images: float | None = None, requests: float | None = None
     ) -> None:
         self._lanes: dict[str, _Lane] = defaultdict(_Lane)
+        self.ahead = 0.0  # seconds by which the first call of a lane goes before the others
         self.allow(concurrency, images, requests)
 
     def allow(
@@ -72,6 +75,8 @@ class Rates:
         one = self._lanes[str(lane)]
         if one.in_flight >= one.crowd.most(self.concurrency):
             return math.inf
+        if one.in_flight and not one.worked and (left := one.tried_at + self.ahead - now) > 0:
+            return left
         waits = [
             one.pace[kind].wait(cost, *self._limits(one, kind, now), now)
             for kind, cost in ((IMAGES, images), (REQUESTS, 1))
@@ -80,6 +85,8 @@ class Rates:
 
     def begin(self, turn: Turn) -> None:
         one = self._lanes[str(turn.lane)]
+        if not one.in_flight:
+            one.tried_at = turn.at
         one.in_flight += 1
         for kind, cost in turn.costs.items():
             one.pace[kind].take(cost, self._limits(one, kind, turn.at)[0], turn.at)
@@ -101,6 +108,7 @@ class Rates:
         for limit in limits:
             self._told(one, limit, now)
         if glad:
+            one.worked = True
             one.crowd = one.crowd.yes(self.concurrency)
             one.found = {kind: found.yes(turn.at) for kind, found in one.found.items()}
 
