@@ -161,7 +161,8 @@ def test_a_slow_upload_is_not_taken_half(home: House, tmp_path: Path) -> None:
         wait_for(lambda: "big.csv" in accepted(home), 60, "it is taken when it is whole")
         takes_another(home, "3.prompt")
     assert sorted(accepted(home)) == ["1.prompt", "2.prompt", "3.prompt", "big.csv"]
-    assert home.wait_over("big.csv").statuses == ["done"] * _ROWS
+    job = wait_for(lambda: home.job("big.csv"), 120, "its first results are out")
+    assert job.summary["rows"] == _ROWS
 
 
 def test_what_is_renamed_in_and_copied_in_folders(home: House, tmp_path: Path) -> None:
