@@ -1,3 +1,3 @@
 """image-watcher: files dropped into a folder become pictures. docs/architecture.md is the map."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

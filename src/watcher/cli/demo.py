@@ -18,6 +18,7 @@ from rich.tree import Tree
 from watcher.cli.process import drop, wait_ready
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState
+from watcher.core.parsing import KINDS
 from watcher.core.results import JobResult
 from watcher.daemon.rooms import inbox_folder
 from watcher.ledger import Ledger
@@ -41,9 +42,7 @@ inboxes:
 def play(folder: Path, examples: Path) -> bool:
     """Run the demo in `folder`, with the files of `examples`; True when every row is done."""
     console = Console()
-    files = (
-        sorted(file for file in examples.iterdir() if file.is_file()) if examples.is_dir() else []
-    )
+    files = sorted(filter(_is_drop, examples.iterdir())) if examples.is_dir() else []
     if not files:
         raise WatcherError(
             f"There are no example files in {examples}.", "Name their folder with --examples."
@@ -59,6 +58,11 @@ def play(folder: Path, examples: Path) -> bool:
             jobs = _drop_and_wait(folder, files, console)
     _show(folder / "outbox", jobs, console)
     return len(jobs) == len(files) and all(job.state is JobState.DONE for job in jobs)
+
+
+def _is_drop(file: Path) -> bool:
+    """Examples of other ways to bring work lie there as well."""
+    return file.is_file() and KINDS.get(file.suffix.lower(), "picture") != "picture"
 
 
 @contextmanager
