@@ -22,7 +22,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
-.PHONY: help demo test test-office check format docs pictures lock upgrade bench soak system-packages install clean
+.PHONY: help demo test test-office check format docs pictures lock upgrade bench soak system-packages install deb test-deb sbom release clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -95,8 +95,25 @@ install:  ## as a service, as root: program, user, shared folders, settings, uni
 	install -d -m 0755 $(SETTINGS) $(UNITS)
 	test -e $(SETTINGS)/watcher.yaml || sed 's#\./\(inbox\|outbox\)#$(SHARED)/\1#' config/watcher.yaml > $(SETTINGS)/watcher.yaml
 	install -m 0644 config/watcher.schema.json $(SETTINGS)/watcher.schema.json
-	install -m 0644 systemd/image-watcher.service $(UNITS)/image-watcher.service
+	install -m 0644 systemd/image-watcher.service systemd/image-watcher@.service $(UNITS)
 	if test -d /run/systemd/system; then systemctl daemon-reload; fi
+
+deb: $(VENV)/.dev  ## a package for this Debian, into dist/
+	packaging/deb $(VENV)
+
+test-deb: deb  ## the same, installed, checked and purged in a fresh Debian folder; as root
+	packaging/test-deb
+
+sbom: $(VENV)/.dev  ## what the program is made of (CycloneDX), into dist/
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/image-watcher.cdx.json
+
+# Twice, because only what comes out the same twice can be checked by somebody else.
+release: $(VENV)/.dev  ## wheel, sdist, SBOM and checksums of the last commit, into dist/
+	packaging/release $(VENV) dist
+	packaging/release $(VENV) build/again
+	cmp dist/SHA256SUMS build/again/SHA256SUMS
 
 clean:  ## everything that was made here, but nothing of yours
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
