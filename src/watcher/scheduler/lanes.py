@@ -71,12 +71,12 @@ class Lanes:
     def is_halted(self, key: str) -> bool:
         return key in self._halted
 
-    def closed_until(self, account: str) -> float:
-        """When the next call of this account may be made, in seconds since the epoch."""
-        found = self._halted.get(account)
+    def closed_until(self, key: str) -> float:
+        """When the next call of this account, or model, may be made, in seconds since the epoch; 0: now."""
+        found = self._halted.get(key)
         if found is None:
             return 0.0
-        return max(found.probe_at, self._clock() + _PROBE if account in self._probing else 0.0)
+        return max(found.probe_at, self._clock() + _PROBE if key in self._probing else 0.0)
 
     def admit(self, lane: LaneKey) -> bool:
         """Let a call pass; True: as the one probe of a halted lane whose probe is due. Else LaneHalted."""

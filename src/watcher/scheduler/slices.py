@@ -238,17 +238,17 @@ class Scheduler:
 
     async def _put_off_others(self, slice_: Slice, again: list[float | LaneHalted]) -> None:
         """A halted provider is met once, not by each of the 20,000 slices of a large job in turn."""
-        shut = [one for one in again if isinstance(one, LaneHalted) and one.is_for_all]
-        if any(self.lanes.is_halted(one.lane.key) for one in shut):
-            until = min(one.probe_at for one in shut)
+        met = {one.lane.key for one in again if isinstance(one, LaneHalted) and one.is_for_all}
+        if shut := [key for key in met if self.lanes.is_halted(key)]:
+            until = min(map(self.lanes.closed_until, shut))
             with suppress(DiskError):  # while it stops
                 await self._ledger.insist(self._ledger.items.put_off, slice_.inbox, until=until)
 
     def _due(self, again: float | LaneHalted) -> float:
-        """Rows that were sent away are due now where their lane has reopened since."""
-        if isinstance(again, LaneHalted):
-            return again.probe_at if self.lanes.is_halted(again.lane.key) else 0.0
-        return again
+        """Rows that were sent away are due as their lane stands now: it may have reopened since, or a probe
+        may have been ordered.
+        """
+        return self.lanes.closed_until(again.lane.key) if isinstance(again, LaneHalted) else again
 
     async def _wait_aside(self, item: OpenItem, places: _Places) -> None:
         """Until a row is due again and has a place; it comes without one."""
