@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import openpyxl
 import pytest
 from PIL import Image
 from tests.core import test_parsing_workbook as xlsx
@@ -525,3 +526,25 @@ def test_the_outbox_of_a_job(place: Place) -> None:
     assert "http://" not in gallery.replace("http://www.w3.org", "")
     assert (home.outbox / "index.html").is_file()
     assert not list(home.outbox.rglob("*.part"))
+
+
+def test_the_sheet_that_the_inbox_names_is_read(tmp_path: Path) -> None:
+    """Of a workbook with several sheets the inbox's own is read; one without it is refused in words."""
+
+    def workbook(*names: str) -> bytes:
+        book = openpyxl.Workbook()
+        for name in names:
+            sheet = book.create_sheet(name)
+            sheet.append(["prompt"])
+            sheet.append([f"a cat of {name}"])
+        sink = io.BytesIO()
+        book.save(sink)
+        return sink.getvalue()
+
+    settings = {"inboxes": {"main": {"sheet": "Prompts"}}}
+    with sandbox() as api, house(tmp_path, api.base_url, settings) as home:
+        home.drop("a.xlsx", workbook("Other", "Prompts"))
+        assert [row["prompt"] for row in home.wait_over("a.xlsx").rows] == ["a cat of Prompts"]
+        home.drop("b.xlsx", workbook("Other"))
+        wait_for(lambda: home.note("b.xlsx").startswith("refused"), 30, "it is refused")
+        assert "Prompts" in home.note("b.xlsx")

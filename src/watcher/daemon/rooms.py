@@ -181,6 +181,7 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         approve_above_usd=_approve_above(settings, name),
         reuse_days=inbox.reuse_days,
         server=server_of(api),
+        sheet=inbox.sheet,
     )
 
 
@@ -218,6 +219,7 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
         **({"models": dict(api.models)} if api.models else {}),
+        **({"sheet": inbox.sheet} if inbox.sheet else {}),
         **({"images": _picture_row(inbox)} if inbox.images else {}),
     }
 

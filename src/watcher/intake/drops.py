@@ -27,22 +27,27 @@ Inside: TypeAlias = Callable[[str], bytes | None]
 
 
 def open_drop(
-    name: str, stream: BinaryIO, limits: Limits, picture_row: Mapping[str, str]
+    name: str,
+    stream: BinaryIO,
+    limits: Limits,
+    picture_row: Mapping[str, str],
+    *,
+    sheet: str | None = None,
 ) -> tuple[Parsed, Inside]:
     """The rows of a drop of that name, whose bytes `stream` gives, and what gives the pictures inside it.
 
     `picture_row`: the columns of the one row that a dropped picture is, besides its name; empty
-    where pictures are no drops. Raises DropError or TornDrop, also while rows are iterated.
+    where pictures are no drops. `sheet`: of a workbook, None: the first one. Raises DropError or TornDrop, also while rows are iterated.
     """
     kind = kind_of(name)
     if kind == "zip":
         bundle = open_bundle(stream, kind_of=kind_of, max_bytes=limits.max_bytes)
         rows = BytesIO(bundle.rows())
-        parsed = parse(bundle.table, rows, limits=limits, large=large_turn)
+        parsed = parse(bundle.table, rows, limits=limits, sheet=sheet, large=large_turn)
         return replace(parsed, notes=(*bundle.notes, *parsed.notes)), bundle.picture
     if kind == "picture" and picture_row:
         return _one_row(name, picture_row), lambda _name: _all(stream)
-    return parse(name, stream, limits=limits, large=large_turn), _nothing
+    return parse(name, stream, limits=limits, sheet=sheet, large=large_turn), _nothing
 
 
 def _one_row(name: str, picture_row: Mapping[str, str]) -> Parsed:

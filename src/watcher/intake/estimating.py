@@ -33,7 +33,7 @@ def estimate_file(
     """Parse and plan every row, as a drop of this file would be; `paid`: which fingerprints are paid for. Raises DropError where it cannot be read."""
     pricing, failing, first, rows = Pricing(catalogue, rules.server), 0, None, 0
     with file.open("rb") as stream:
-        parsed, _ = open_drop(file.name, stream, rules.limits, rules.picture_row)
+        parsed, _ = open_drop(file.name, stream, rules.limits, rules.picture_row, sheet=rules.sheet)
         planner = planner_of(file.name, parsed, rules, catalogue)
         for source in parsed.rows:
             rows += 1

@@ -241,7 +241,9 @@ class Intake:
         """Parse, plan and write down every row, keep its pictures. Raises DropError, or Awaited."""
         try:
             with disk_in_words(taken.path or self.blobs), taken.open() as stream:
-                parsed, inside = open_drop(job.name, stream, rules.limits, rules.picture_row)
+                parsed, inside = open_drop(
+                    job.name, stream, rules.limits, rules.picture_row, sheet=rules.sheet
+                )
                 planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)
                 pricing = Pricing(self.catalogue, rules.server)
@@ -262,7 +264,7 @@ class Intake:
             columns=parsed.columns,
             encoding=parsed.encoding,
             delimiter=parsed.delimiter,
-            notes=(*pricing.sum.sentences(), *notes),
+            notes=(*notes, *pricing.sum.sentences()),
             estimate_usd=pricing.sum.whole_usd,
             hold=approval(pricing.sum, rules.approve_above_usd),
         )

@@ -24,7 +24,7 @@ class InboxRules:
     `assets`: further folders with pictures; `grace`: seconds that one which is not there is waited
     for; `hosts`: the only ones that addresses may name, none: any. `picture_row`: the columns of the
     row that a dropped picture is. `approve_above_usd`: what costs more waits for a person. `reuse_days`:
-    how long what was paid for at `server` is used again.
+    how long what was paid for at `server` is used again. `sheet`: of workbooks, None: the first one.
     """
 
     rows: RowRules
@@ -38,6 +38,7 @@ class InboxRules:
     approve_above_usd: Decimal | None = None
     reuse_days: float = 0.0
     server: str = ""
+    sheet: str | None = None
     hosts: tuple[str, ...] = ()
     picture_row: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ def named_pictures(name: str, path: Path, rules: InboxRules, catalogue: Catalogu
     Raises DropError or TornDrop, here or while they are iterated.
     """
     with path.open("rb") as stream:
-        parsed, inside = open_drop(name, stream, rules.limits, rules.picture_row)
+        parsed, inside = open_drop(name, stream, rules.limits, rules.picture_row, sheet=rules.sheet)
         planner = planner_of(name, parsed, rules, catalogue)
         plans = (planner.plan(row) for row in parsed.rows)
         for plan in plans:

@@ -131,6 +131,9 @@ class Inbox(Section):
         default=(), description="apprise addresses, added to the global ones"
     )
     max_file_mb: Rate = Field(default=100, description="megabytes of one drop at most")
+    sheet: Text | None = Field(
+        default=None, description="the sheet of a workbook; the first visible one when null"
+    )
     max_rows: Count = Field(default=1_000_000, description="rows of one drop at most")
     api: OwnApi = Field(
         default=OwnApi(), description="an inbox may have its own key, model, budget"
