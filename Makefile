@@ -11,7 +11,7 @@ SHARED ?= /srv/image-watcher
 UNITS ?= /etc/systemd/system
 SERVICE_USER ?= image-watcher
 # Times are compared by tests marked `alone`; the others may share the machine.
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := $(VENV)/bin
 # No index is named here: pip's own settings say where packages come from. Wheels only, but for the
@@ -22,7 +22,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
-.PHONY: help demo test test-office check format docs pictures lock upgrade bench soak system-packages install deb test-deb sbom release clean
+.PHONY: help test-slow demo test test-office check format docs pictures lock upgrade bench soak system-packages install deb test-deb sbom release clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -32,8 +32,11 @@ demo: $(VENV)/.package  ## the sandbox, the daemon and the example drops, into .
 	$(BIN)/image-watcher demo --folder $(DEMO)
 
 test: $(VENV)/.dev system-packages check  ## everything that CI runs
-	$(BIN)/pytest -q -n $(WORKERS) -m "not alone"
-	$(BIN)/pytest -q -m alone
+	$(BIN)/pytest -q -n $(WORKERS) -m "not alone and not slow"
+	$(BIN)/pytest -q -m "alone and not slow"
+
+test-slow: $(VENV)/.dev system-packages  ## the tests that take long: every trap, the second of two modes
+	$(BIN)/pytest -q -n $(WORKERS) -m slow
 
 check: $(VENV)/.dev  ## style, types and the import rule
 	$(BIN)/ruff check --quiet

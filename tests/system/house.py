@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 import yaml
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ Values = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 INBOX = "main"
 MODES = ("events", "poll")  # how a daemon notices drops; `noticing` sets it
+SLOW_MODES = ("events", pytest.param("poll", marks=pytest.mark.slow))
 # A root that may do no more than anybody else.
 NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 _PROGRAM = [sys.executable, "-m", "watcher"]
@@ -85,7 +87,7 @@ def sandbox(
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """`image-watcher sandbox` as a process of its own, while the block runs."""
-    command = [*_PROGRAM, "sandbox", "--port", str(port), "--latency", latency]
+    command = [sys.executable, "-m", "watcher.sandbox", "--port", str(port), "--latency", latency]
     options = {"picture-bytes": picture_bytes, "key": key, "images-per-minute": images_per_minute}
     for name, value in options.items():
         command += [f"--{name}", str(value)] if value is not None else []

@@ -6,6 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
 from tests.listener import Listener, listener
 from tests.system.house import House, Values, house, prompts_csv, sandbox, wait_for
 
@@ -82,6 +83,7 @@ def test_a_job_with_failures_is_told_with_the_first_three(tmp_path: Path) -> Non
     assert lines[-1].startswith("image-watcher on ")
 
 
+@pytest.mark.slow
 def test_many_jobs_at_once_are_one_message(tmp_path: Path) -> None:
     """Thirty files that fail within the time of gathering: a digest, and nothing besides."""
     with (

@@ -104,6 +104,7 @@ def test_what_is_moved_to_redo_is_asked_again_with_the_note(tmp_path: Path) -> N
         assert metadata(again, "1-1")["reused_from"]["row"] == 1
 
 
+@pytest.mark.slow
 def test_redo_ends_at_its_limit_and_survives_a_crash(tmp_path: Path) -> None:
     """Never asked twice for one move, whatever dies; beyond the limit a note says why."""
     limited = settings(redo_limit=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.system.house import (
-    MODES,
+    SLOW_MODES,
     House,
     Values,
     house,
@@ -20,7 +20,7 @@ from tests.system.house import (
 AskingFor = Callable[[str], Values]
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=SLOW_MODES)
 def asking_for(request: pytest.FixtureRequest) -> AskingFor:
     """Settings of an inbox that asks for a marker of that name; drops are noticed in both ways."""
     mode: str = request.param

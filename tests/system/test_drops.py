@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from tests.core import test_parsing_workbook as xlsx
 from tests.system.house import (
-    MODES,
+    SLOW_MODES,
     House,
     Job,
     Sandbox,
@@ -53,7 +53,7 @@ class Place:
         return int(self.api.stats()["calls"])
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=SLOW_MODES)
 def quick(request: pytest.FixtureRequest) -> Values:
     """Settings with which drops are noticed soon, in both ways."""
     return noticing(request.param, {"api": {"retry": {"base": 0.05, "longest": 0.2}}})

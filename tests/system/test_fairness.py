@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.system.house import House, house, prompts_csv, sandbox, wait_for
 
 LATENCY = 0.3
@@ -80,6 +81,7 @@ def test_a_slow_row_holds_back_nobody(tmp_path: Path) -> None:
         assert max(seconds[1:]) < 3
 
 
+@pytest.mark.slow
 def test_rows_that_wait_for_a_retry_hold_back_nobody(tmp_path: Path) -> None:
     """As many rows as the batch is large are deferred for 4 s: the others go on meanwhile."""
     late = [f"A late one [fault:500@retry_after=4x1], number {number}" for number in range(4)]

@@ -74,6 +74,7 @@ def reason(home: House, name: str) -> str:
     return found[0].read_text() if found else ""
 
 
+@pytest.mark.slow
 def test_traps(tmp_path: Path) -> None:
     """Every one is told of in words; plain drops go on meanwhile; nothing is followed, opened or read that must not be."""
     with guarded(tmp_path) as home:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.mounts import in_own_mounts, mount_small
 from tests.system.house import (
-    MODES,
+    SLOW_MODES,
     House,
     Values,
     house,
@@ -23,7 +23,7 @@ from tests.system.house import (
 SMALL_DISK = {"disk": {"least_gb": 0.001, "least_percent": 0}}
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=SLOW_MODES)
 def quick(request: pytest.FixtureRequest) -> Values:
     """Settings with which changes are noticed soon, in both ways."""
     return noticing(request.param, {"inboxes": {"main": {"rescan_interval": 1.0}}})

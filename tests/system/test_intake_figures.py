@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.system import intake_figures as figures
 from tests.system import intake_repairs as repairs
-from tests.system.house import MODES, sandbox
+from tests.system.house import SLOW_MODES, sandbox
 
 pytestmark = pytest.mark.alone
 SETTLE, POLL = 1.0, 2.0
@@ -23,7 +23,7 @@ def hold(found: list[figures.Figure], *, share: float = 1.0) -> None:
         assert figure.value >= limit if figure.least else figure.value <= limit, str(figure)
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=SLOW_MODES)
 def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     """An inbox whose drops are noticed in this way."""
     return {"watch": request.param, "poll_interval": 0.5}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from tests.system.house import (
-    MODES,
+    SLOW_MODES,
     House,
     clean_environ,
     house,
@@ -124,7 +124,7 @@ def accepted(home: House) -> list[str]:
     return [str(line["file"]) for line in home.events("job.accepted")]
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=SLOW_MODES)
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """A daemon whose inbox people reach through Samba."""
     with (

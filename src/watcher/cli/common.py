@@ -13,11 +13,10 @@ import typer
 
 from watcher.core.errors import WatcherError
 from watcher.core.log import Log
-from watcher.daemon.rooms import COMMON
 from watcher.daemon.state import StateLock
 from watcher.ledger import Ledger, upkeep
 from watcher.logs import configure, get_logger, register_secret
-from watcher.settings import Loaded, Settings, find_key, load
+from watcher.settings import COMMON, Loaded, Settings, find_key, load
 
 Config = Annotated[
     Path | None,

@@ -17,8 +17,7 @@ from watcher.cli.common import AsJson, Config, Job, load_settings, open_ledger
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState, Problem
 from watcher.core.results import JobResult
-from watcher.ledger import HaltedLane, Ledger
-from watcher.scheduler.lanes import AT_ONCE
+from watcher.ledger import AT_ONCE, HaltedLane, Ledger
 
 PRIORITIES = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
 FOR_EVER = 1e12  # seconds since the epoch: a lane that was paused by hand is not probed

@@ -15,9 +15,8 @@ from watcher.core.lifecycle import LISTS_ALL, Retiring, Use, all_retiring, open_
 from watcher.core.log import Log
 from watcher.core.profiles import load_profiles
 from watcher.core.wire import ModelListing
-from watcher.daemon.rooms import COMMON
 from watcher.ledger import Ledger
-from watcher.settings import Settings
+from watcher.settings import COMMON, Settings
 from watcher.work.settlements import NO_KEY
 
 if TYPE_CHECKING:

@@ -22,16 +22,13 @@ from watcher.inbox import InboxFolder
 from watcher.intake import InboxRules
 from watcher.ledger import dump
 from watcher.scheduler import Turns
-from watcher.settings import Api, Inbox, Settings
+from watcher.settings import COMMON, Api, Inbox, Settings
 from watcher.work import Account
 
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
 # Seconds: an account without money says so in milliseconds, a picture takes longer, and one no is enough.
 _AHEAD = 0.25
-
-
-COMMON = ""  # the name, among the inboxes', of what those share that have nothing of their own
 
 
 def accounts(settings: Settings, keys: Mapping[str, str]) -> dict[str, Account]:

@@ -15,8 +15,7 @@ from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
 from watcher.daemon.memory import hold_little
-from watcher.daemon.rooms import COMMON
-from watcher.settings import Loaded, changes, find_key, load
+from watcher.settings import COMMON, Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
 _ONCE_PAUSE = 0.2

@@ -23,7 +23,7 @@ from watcher.ledger.inboxes import Inboxes
 from watcher.ledger.incoming import Incoming
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
-from watcher.ledger.lanes import HaltedLane, Lanes
+from watcher.ledger.lanes import AT_ONCE, HaltedLane, Lanes
 from watcher.ledger.orders import Orders
 from watcher.ledger.paid import Paid, PaidRow
 from watcher.ledger.posts import Post, Posts
@@ -34,6 +34,7 @@ from watcher.ledger.schedules import Scheduled, Schedules
 from watcher.ledger.views import Views
 
 __all__ = [
+    "AT_ONCE",
     "SLICE_ROWS",
     "Acceptance",
     "ChosenPicture",

@@ -11,6 +11,8 @@ from watcher.ledger import schema
 from watcher.ledger.codec import dump_problem, load_problem
 from watcher.ledger.database import Database
 
+AT_ONCE = 0.0  # the `probe_at` by which somebody orders a probe
+
 _lanes = schema.lanes
 
 

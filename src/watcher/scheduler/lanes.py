@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from watcher.core.jobs import LaneKey, Problem
-from watcher.ledger import HaltedLane
+from watcher.ledger import AT_ONCE, HaltedLane
 
 # Waits before the probes, in seconds. Money and keys need a person: 5, 15, then 60 minutes. A server
 # that is away comes back by itself: look soon. A look at a disk costs nothing, a lost answer does.
@@ -16,7 +16,6 @@ _COMES_BACK = dict.fromkeys(("connection", "server_error", "outage"), SOON) | {
     "disk_full": (5.0, 15.0, 30.0),
     "reply_lost": (30.0, 300.0, 900.0, 3600.0),
 }
-AT_ONCE = 0.0  # the `probe_at` by which somebody orders a probe
 _PROBE = 10.0  # seconds that the others leave a probe alone
 _OUTAGE_ROWS = 10  # rows in a row that used up their attempts: then it is the server, not the rows
 

@@ -2,7 +2,7 @@
 
 from watcher.settings.changes import Changes, changes
 from watcher.settings.inbox import Inbox
-from watcher.settings.key import find_key
+from watcher.settings.key import COMMON, find_key
 from watcher.settings.load import Loaded, load
 from watcher.settings.models import Disk, Notify, Schedule, Settings
 from watcher.settings.provider import Api, Budget
@@ -10,6 +10,7 @@ from watcher.settings.rendition import Rendition
 from watcher.settings.show import effective, effective_yaml, json_schema, schema_text
 
 __all__ = [
+    "COMMON",
     "Api",
     "Budget",
     "Changes",

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from watcher.core.errors import SettingsError
 from watcher.settings.models import Settings
 
+COMMON = ""  # the name, among the inboxes', of what those share that have nothing of their own
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
 _MOST = 4096
 
