@@ -497,6 +497,7 @@ def test_the_outbox_of_a_job(place: Place) -> None:
     assert layout(job) == sorted(
         ["failed.csv", "index.html", "job.json", "results.csv", "results.jsonl"]
         + [f"images/{stem}.png" for stem in stems]
+        + [f"metadata/{stem}.json" for stem in stems]
         + [f"thumbnails/{stem}.webp" for stem in stems]
     )
     assert (job.folder / "results.csv").read_bytes().startswith(b"\xef\xbb\xbfSKU,Prompt,note")

@@ -86,12 +86,18 @@ def test_logs_are_found_and_read_by_job(worked: House) -> None:
     assert (missing.returncode, "cannot be read" in missing.stderr) == (1, True)
 
 
+def hear_interrupts() -> None:
+    """As on a terminal: who runs these tests in the background has interrupts ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_logs_go_on_until_interrupted(worked: House) -> None:
     """--follow shows what comes, and Ctrl-C ends it without a traceback."""
     command = [*PROGRAM, "logs", "--follow", "--lines", "1", "--config", str(worked.config)]
     with subprocess.Popen(
         command, cwd=worked.folder, env=clean_environ(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - nothing else runs in the child yet
     ) as child:  # fmt: skip
         assert child.stdout is not None
         assert child.stdout.readline()

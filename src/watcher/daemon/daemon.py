@@ -152,6 +152,7 @@ class Daemon:
     def reload(self, settings: Settings, keys: Mapping[str, str]) -> None:
         """Take over what can change while running; halted lanes are probed at once."""
         settings = self._with_served_inboxes(settings)
+        keys = rooms.with_kept_keys(keys, self._keys, self.serving)
         if keys != self._keys or not rooms.same_accounts(self.settings, settings):
             self._change_accounts(rooms.accounts(settings, keys))
         self.settings, self._keys = settings, keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
@@ -54,6 +54,17 @@ def same_accounts(old: Settings, new: Settings) -> bool:
         for one in (old, new)
     ]
     return told[0] == told[1]
+
+
+def with_kept_keys(
+    keys: Mapping[str, str], before: Mapping[str, str], served: Collection[str]
+) -> dict[str, str]:
+    """An inbox that was taken out of the settings keeps the key that it had, or the common one."""
+    common = {name for name in served if before.get(name) == before.get(COMMON)}
+    kept = {
+        name: keys.get(COMMON, "") if name in common else before.get(name, "") for name in served
+    }
+    return {**kept, **keys}
 
 
 def account(settings: Settings, api: Api, key: str) -> Account:
