@@ -10,7 +10,7 @@ from tests.system import intake_figures as figures
 from tests.system import intake_repairs as repairs
 from tests.system.house import SLOW_MODES, sandbox
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 SETTLE, POLL = 1.0, 2.0
 BUSY = 0.4  # what others on the machine may leave of a rate, or of the time that a wait may take
 

@@ -35,6 +35,7 @@ def rows(name: str, count: int, model: str = "") -> str:
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("way", "options"),
