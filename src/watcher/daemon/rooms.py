@@ -28,7 +28,7 @@ from watcher.work import Account
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
 # Seconds: an account without money says so in milliseconds, a picture takes longer, and one no is enough.
-_AHEAD = 0.1
+_AHEAD = 0.25
 
 
 def accounts(settings: Settings, keys: Mapping[str, str]) -> dict[str, Account]:
