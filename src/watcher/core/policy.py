@@ -54,6 +54,15 @@ class Halt:
 Verdict: TypeAlias = Defer | Fail | Halt
 
 
+def idempotency_key(item: OpenItem, decided: int) -> str:
+    """Equal for a call and its resends until one of them is decided, and for no other call.
+
+    `decided`: attempts of this row that were answered or refused for good. A server that honours the
+    key does, and charges, a call once.
+    """
+    return f"{item.job_id}-{item.number}-{decided}"
+
+
 def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Verdict:
     """`now`: seconds since the epoch, against which the row's deadline is judged."""
     match refusal.no:

@@ -45,6 +45,7 @@ from watcher.ledger.renditions import note_due
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
 
+_OK = 200
 _OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
 # Built once: these two stand between one call and the next, and building took longer than running.
@@ -215,6 +216,13 @@ class Items:
         """The attempts whose outcome is not known: only their replies on disk are still wanted."""
         with self._database.read() as view:
             return set(view.scalars(select(_attempts.c.id).where(_attempts.c.outcome == "sent")))
+
+    def decided(self, item: OpenItem) -> int:
+        """How many of a row's attempts were answered or refused for good: what follows is another call."""
+        mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
+        was = _attempts.c.outcome.in_(("answered", "never", "mend")) | (_attempts.c.status == _OK)
+        with self._database.read() as view:
+            return view.scalar(select(func.count()).where(mine, was)) or 0
 
     def interrupted(self, attempt: int, *, now: float) -> None:
         """The process died during this call, and no reply is on disk: it may have been charged."""

@@ -34,7 +34,16 @@ from watcher.core.jobs import (
     Settlement,
 )
 from watcher.core.log import Log
-from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
+from watcher.core.policy import (
+    ROW_DEADLINE,
+    Defer,
+    Fail,
+    Halt,
+    Patience,
+    as_problem,
+    decide,
+    idempotency_key,
+)
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
@@ -167,8 +176,8 @@ class Work:
         item, attempt = begun
         reply, now = self._reply_file(attempt), self.clock()
         item = replace(item, asked=item.asked + 1, since=item.since or now)
-        api = self.account(item.inbox).api
-        send = partial(api.send, into=reply, on_end=on_end, on_head=on_head)
+        api, key = self.account(item.inbox).api, await self._idempotency_key(item)
+        send = partial(api.send, into=reply, idempotency_key=key, on_end=on_end, on_head=on_head)
         refusal = await self._send(item, n, pictures, send)
         return Asked(
             item=item,
@@ -369,6 +378,12 @@ class Work:
             item, lane=lane, n=held.money.images, now=self.clock(), reserved_usd=held.money.usd
         )
         return None if attempt is None else (self._learning.without_refused(item, lane), attempt)
+
+    async def _idempotency_key(self, item: OpenItem) -> str:
+        if not self.account(item.inbox).profile.honours_idempotency_key:
+            return ""
+        decided = self.ledger.items.decided
+        return idempotency_key(item, await self._on_disk(lambda: self.ledger.call(decided, item)))
 
     async def _forget_interrupted(self, item: OpenItem) -> OpenItem:
         if item.pending is not None:
