@@ -13,7 +13,6 @@ from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
 from watcher.core.report import order_in_vain_note
 from watcher.inbox import (
-    Drop,
     InboxFolder,
     InboxLock,
     InboxState,
@@ -24,6 +23,7 @@ from watcher.inbox import (
     Watch,
     order_of,
     prepare,
+    printable,
     remove_order,
     write_note,
 )
@@ -36,6 +36,7 @@ from watcher.work import Place
 _PICTURE_THREADS = 3
 _HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
 _UNKNOWN_NOTE = b"_image-watcher"
+_NAMED = 200  # files of no known kind; of more there is the number
 
 
 @dataclass(kw_only=True)
@@ -176,12 +177,15 @@ class Serving:
         self.log.info("job.ordered", job=job, order=order.value)
         self.on_order(job)
 
-    def _unknown(self, drops: tuple[Drop, ...]) -> None:
+    def _unknown(self, paths: tuple[bytes, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""
         meant = self.ledger.companions.named(self.folder.name)
-        names = sorted(drop.name for drop in drops if drop.path not in meant)
-        if not names:
+        found = sorted(path.rpartition(b"/")[2] for path in paths if path not in meant)
+        if not found:
             return
+        names = [printable(name) for name in found[:_NAMED]]
+        if len(found) > _NAMED:
+            names.append(f"… and {len(found) - _NAMED:,} more")
         kinds = ", ".join(sorted(self.folder.extensions))
         self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
         text = "\n".join(
