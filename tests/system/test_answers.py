@@ -200,6 +200,22 @@ def test_an_address_that_expired_is_never_paid_again(tmp_path: Path) -> None:
         assert api.fetched.count("/v1/files/gone.png") == 4
 
 
+def test_one_address_of_several_that_expired_is_not_paid_again_either(tmp_path: Path) -> None:
+    """The picture that came is kept, and the row is partial by the other's fault: its picture is paid for too."""
+    png = PICTURES["png"]
+    two: Answer = lambda _n, base: [{"url": f"{base}/files/{at}.png"} for at in (1, 2)]  # noqa: E731
+    with (
+        serving({"two": two}, {"/v1/files/2.png": png}) as api,
+        house(tmp_path, api.base_url, SETTINGS) as home,
+    ):
+        drop(home, {"name": "cup", "prompt": "two", "n": 2})
+        job = home.wait_over("rows.json")
+        (row,) = job.rows
+        assert (row["result_status"], row["result_error_code"]) == ("partial", "link_expired")
+        assert [file.name for file in job.pictures] == ["cup-1.png"]
+        assert api.asked == [("two", 2)]
+
+
 def test_a_private_address_of_an_answer_is_not_gone_to(tmp_path: Path) -> None:
     """An answer cannot make us knock at doors of the own network; the row says so, and is not paid again."""
     with serving({}, {"/secret.png": PICTURES["png"]}) as inside:

@@ -38,11 +38,14 @@ async def in_thread(places: Mapping[str, Place], asked: Asked, act: Callable[[],
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Pictures that are in the outbox, what checks found, and how many they put aside."""
+    """Pictures that are in the outbox, what checks found, and how many they put aside. `lost`: why one
+    that was made could not be fetched; asking for it again would pay it again.
+    """
 
     pictures: tuple[Picture, ...] = ()
     found: tuple[Adjustment, ...] = ()
     put_aside: int = 0
+    lost: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +106,20 @@ class Keeping:
 
         A Refusal where not one can be kept.
         """
-        kept = Kept()
-        refusal = None
+        kept, spoiled = Kept(), None
         for place, given in enumerate(answer.pictures[: asked.n]):
             content = given.content if not given.url else await self._fetch(asked, place, given.url)
             index = asked.item.delivered + len(kept.pictures) + 1
             if isinstance(content, Refusal):
-                refusal = refusal or content
+                kept = _together(kept, Kept(lost=content))
                 continue
             saved = await self._save(asked, index, content)
             if isinstance(saved, Refusal):
-                refusal = refusal or saved
+                spoiled = spoiled or saved
             else:
                 kept = _together(kept, saved)
-        if refusal is None or kept.pictures or kept.put_aside:
+        refusal = kept.lost or (None if kept.put_aside else spoiled)
+        if refusal is None or kept.pictures:
             return kept
         return replace(refusal, request_id=refusal.request_id or answer.request_id)
 
@@ -161,4 +164,5 @@ def _together(one: Kept, other: Kept) -> Kept:
         pictures=one.pictures + other.pictures,
         found=one.found + other.found,
         put_aside=one.put_aside + other.put_aside,
+        lost=one.lost or other.lost,
     )

@@ -16,6 +16,7 @@ from watcher.core.jobs import (
     RowState,
     Settlement,
 )
+from watcher.core.policy import as_problem
 from watcher.outbox import BadPicture
 
 OK = 200
@@ -56,7 +57,10 @@ def counted(settlement: Settlement, item: OpenItem) -> Settlement:
     )  # fmt: skip
 
 
-def missing_pictures(item: OpenItem, missing: int) -> Problem:
+def missing_pictures(item: OpenItem, missing: int, lost: Refusal | None = None) -> Problem:
+    """`lost`: why one of them that was made could not be fetched."""
+    if lost is not None:
+        return as_problem(lost)
     return Problem(
         code="fewer_pictures",
         what=f"The provider gave {item.item.n - missing} of {item.item.n} pictures, also when asked again.",

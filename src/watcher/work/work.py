@@ -260,10 +260,10 @@ class Work:
     async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
         item, pictures = asked.item, kept.pictures
         missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
-        if missing > 0 and not item.asked_again:
+        if missing > 0 and not item.asked_again and kept.lost is None:
             return await self._ask_for_the_rest(asked, answer, kept)
         state = RowState.PARTIAL if missing > 0 else RowState.DONE
-        problem = missing_pictures(item, missing) if missing > 0 else None
+        problem = missing_pictures(item, missing, kept.lost) if missing > 0 else None
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
         settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
