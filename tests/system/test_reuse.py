@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from tests.system.house import Job, house, prompts_csv, sandbox
+from tests.system.house import Job, house, prompts_csv, sandbox, wait_for
 
 
 def sources(job: Job) -> list[str]:
@@ -106,3 +106,14 @@ def test_a_text_is_reused(tmp_path: Path) -> None:
         first, second = (row["result_text"] for row in job.rows)
         assert first == second != ""
         assert api.stats()["calls"] == 1
+
+
+def test_after_a_crash_equal_rows_pay_once_as_well(tmp_path: Path) -> None:
+    """The call that the crash cut off is made once more, and the equal row waits for what it brings."""
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", prompts_csv(["a cat"] * 2))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        home.restart()
+        job = home.wait_over("a.csv")
+        assert sorted(sources(job)) == ["api", "cache"]
+        assert api.stats()["calls"] == 2

@@ -42,20 +42,18 @@ class Reuse:
     async def sole(self, item: OpenItem) -> AsyncIterator[tuple[OpenItem, Settlement | None]]:
         """The item with its fingerprint, and how it is settled without a call where that can be.
 
-        Of rows that ask for the same one at a time is in here, so that the others find what it got.
+        Of rows that ask for the same one at a time is in here, so that the others find what it got; one
+        that has something of its own already, or may have, takes nothing over.
         """
         print_ = await self._fingerprint(item)
         item = replace(item, fingerprint=print_)
-        if not print_ or not self._may(item):
+        if not (print_ and item.item.reuse and self.days(item.inbox) > 0):
             yield item, None
             return
         lock = self._asking.setdefault(print_, asyncio.Lock())
         async with lock:
-            yield item, await self._taken_over(item)
-
-    def _may(self, item: OpenItem) -> bool:
-        fresh = not item.delivered and item.pending is None
-        return fresh and item.item.reuse and self.days(item.inbox) > 0
+            begun = item.delivered or item.pending is not None
+            yield item, None if begun else await self._taken_over(item)
 
     async def _fingerprint(self, item: OpenItem) -> str:
         account = self.account(item.inbox)
