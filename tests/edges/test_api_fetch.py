@@ -97,6 +97,14 @@ def test_links_that_work_only_after_a_while(tmp_path: Path) -> None:
     assert all(0 <= wait <= limit for wait, limit in zip(waits, (0.5, 1, 2), strict=True))
 
 
+def test_what_was_fetched_is_not_fetched_again(tmp_path: Path) -> None:
+    """It is whole on the disk, and its address may have expired since: after a crash it is simply there."""
+    with serving(answer(200, PNG), answer(404)) as server:
+        assert fetch("/1", tmp_path / "1", server.base) == PNG
+        assert fetch("/1", tmp_path / "1", server.base) == PNG
+    assert len(server.requests) == 1
+
+
 BAD: dict[str, tuple[Act, str]] = {
     "gone": (answer(404), "link_expired"),
     "expired": (answer(403, b"<Error>AccessDenied</Error>"), "link_expired"),

@@ -18,7 +18,7 @@ from watcher.api.bodies import bounded, plain_chunks
 from watcher.api.endpoint import Endpoint
 from watcher.api.exchange import Sleep, streamed
 from watcher.api.faults import Fault
-from watcher.api.files import WholeFile
+from watcher.api.files import WholeFile, load_whole
 from watcher.api.waits import jittered
 from watcher.core.jobs import No, Refusal
 from watcher.core.pictures import is_listed
@@ -86,6 +86,8 @@ class Downloads:
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
         """See ImageApi.fetch and ImageApi.fetch_input."""
+        if (kept := await asyncio.to_thread(load_whole, into)) is not None:
+            return kept  # its address may have expired since
         try:
             with WholeFile(into) as file:
                 async for attempt in self._persistent():
