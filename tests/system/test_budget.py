@@ -72,6 +72,21 @@ def test_a_budget_of_a_day_is_kept_to(tmp_path: Path, *, restart: bool) -> None:
         assert api.stats()["calls"] == 40
 
 
+def test_a_budget_that_was_raised_counts_after_a_restart_too(tmp_path: Path) -> None:
+    """Who stops, raises it and starts again need not reload, nor approve, nor wait for midnight."""
+    mine = settings(budget={"usd_per_day": 0.1, "usd_per_job": 0.1})
+    with sandbox() as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(4))
+        wait_held(home, "a.csv")
+        home.restart()
+        wait_held(home, "a.csv")
+        assert api.stats()["calls"] == 2
+        home.stop()
+        home.configure(settings(budget={"usd_per_day": 1, "usd_per_job": 1}))
+        home.start()
+        assert home.wait_over("a.csv").statuses == ["done"] * 4
+
+
 def test_kill_never_takes_it_beyond(tmp_path: Path) -> None:
     """Also when the daemon is killed again and again, what the server counts stays within the budget."""
     mine = settings(budget={"usd_per_day": 1})

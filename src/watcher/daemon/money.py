@@ -75,10 +75,11 @@ class Holds:
     released: Callable[[], None]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A start weighs everything anew: who raised a budget may not have reloaded."""
+        await self.release(budgets=True)
         while True:
-            await self.release()
             await asyncio.sleep(_LOOK)
+            await self.release()
 
     async def release(self, *, budgets: bool = False) -> None:
         """`budgets`: they have changed, so that everything they hold is weighed again."""
