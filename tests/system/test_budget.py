@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.system.house import House, Job, Sandbox, Values, house, prompts_csv, sandbox, wait_for
 
 ROW_USD = (
@@ -251,3 +253,20 @@ def test_an_estimate_before_dropping(tmp_path: Path) -> None:
         assert "$0.33" in words
         assert api.stats()["calls"] == 2
         assert home.command("estimate", str(tmp_path / "none.csv")).returncode != 0
+
+
+def test_a_text_that_was_cut_off_is_paid_for_as_counted(tmp_path: Path) -> None:
+    """It is asked for once more, and what both calls took is told in dollars: nothing about it is unknown."""
+    price = {"text_in": 1000, "image_in": 0, "image_out": 0, "text_out": 1000}
+    mine = settings(api={"models": {"gpt-6-luna": {"price": price}}})
+    with sandbox(faults=["incomplete:1"]) as api, house(tmp_path, api.base_url, mine) as home:
+        sink = BytesIO()
+        Image.new("RGB", (64, 64), "red").save(sink, "PNG")
+        home.drop("x.png", sink.getvalue())
+        home.drop("a.csv", "operation,prompt,image\nanalyze,what is it?,x.png\n")
+        job = home.wait_over("a.csv")
+        assert (job.statuses, api.stats()["calls"]) == (["done"], 2)
+        (line,) = books_of(home)
+        last = job.records[0]["result_usage"]
+        assert line["usd"] > (last["text_in"] + last["text_out"]) / 1000
+        assert (line["maybe_usd"], line["unpriced"]) == (0, 0)

@@ -198,7 +198,8 @@ class Refusal:
 
     `status` 0: no reply. `retry_after`: seconds the server asked for, None when it did not.
     `param`: the parameter that a MEND leaves out. `paid_maybe`: the call may have been charged.
-    `scope` says how far a NOBODY reaches: the whole "provider" or one "model".
+    `scope` says how far a NOBODY reaches: the whole "provider" or one "model". `usage`: what it took all
+    the same.
     """
 
     no: No
@@ -211,6 +212,7 @@ class Refusal:
     request_id: str = ""
     scope: str = "provider"
     paid_maybe: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

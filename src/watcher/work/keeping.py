@@ -59,21 +59,21 @@ class Keeping:
     clock: Callable[[], float]
     log: Log
 
-    async def read_and_keep(self, asked: Asked) -> tuple[Answer | None, Kept | Refusal]:
+    async def read_and_keep(self, asked: Asked) -> tuple[Answer, Kept] | Refusal:
         """What the answer is, and its pictures in the outbox, or why there is none.
 
         Answers hold megabytes: few of an inbox are in memory together, but for those that only say
         where their pictures are.
         """
         if asked.refusal is not None:
-            return None, asked.refusal
+            return asked.refusal
         async with self.places[asked.item.inbox].desk:
             answer = await in_thread(self.places, asked, lambda: self._read(asked))
             if isinstance(answer, Refusal):
-                return None, answer
+                return answer
             if not any(given.url for given in answer.pictures):
-                return answer, await self._keep(asked, answer)
-        return answer, await self._keep(asked, answer)
+                return await self._keep(asked, answer)
+        return await self._keep(asked, answer)
 
     async def trace(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...], cost: Decimal | None
@@ -101,7 +101,7 @@ class Keeping:
             return UNREADABLE
         return read_reply(reply, asked.item.item.operation, now=self.clock())
 
-    async def _keep(self, asked: Asked, answer: Answer) -> Kept | Refusal:
+    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Answer, Kept] | Refusal:
         """The pictures of the answer, whole in the outbox; one that is none counts as missing.
 
         A Refusal where not one can be kept.
@@ -120,8 +120,9 @@ class Keeping:
                 kept = _together(kept, saved)
         refusal = kept.lost or (None if kept.put_aside else spoiled)
         if refusal is None or kept.pictures:
-            return kept
-        return replace(refusal, request_id=refusal.request_id or answer.request_id)
+            return answer, kept
+        request_id = refusal.request_id or answer.request_id
+        return replace(refusal, request_id=request_id, usage=answer.usage)
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")

@@ -38,14 +38,12 @@ def answered(
     return counted(settlement, item)
 
 
-def refused(
-    item: OpenItem, refusal: Refusal, answer: Answer | None, cost: Decimal | None
-) -> Settlement:
-    """A no; where an answer came with it (it held no picture after all), what that cost."""
+def refused(item: OpenItem, refusal: Refusal, cost: Decimal | None) -> Settlement:
+    """A no, and what it cost where that is known: an answer may hold no picture after all."""
     settlement = Settlement(
         state=RowState.QUEUED, outcome=refusal.no, status=refusal.status, code=refusal.code,
         request_id=refusal.request_id, paid_maybe=refusal.paid_maybe,
-        usage=answer.usage if answer else None, cost_usd=cost,
+        usage=refusal.usage, cost_usd=cost,
     )  # fmt: skip
     return counted(settlement, item)
 

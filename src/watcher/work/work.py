@@ -194,10 +194,10 @@ class Work:
         await self._room.lacking(
             asked.item.inbox, good_for=GOOD_FOR / 2
         )  # so that no call waits for it
-        answer, kept = await self._keeping.read_and_keep(asked)
-        if answer is None or isinstance(kept, Refusal):
-            assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
-            return await self._refuse(asked, kept, answer, outage=outage)
+        said = await self._keeping.read_and_keep(asked)
+        if isinstance(said, Refusal):
+            return await self._refuse(asked, said, outage=outage)
+        answer, kept = said
         await self._keeping.trace(asked, answer, kept.pictures, self._cost(asked, answer))
         return await self._deliver(asked, answer, kept)
 
@@ -290,13 +290,11 @@ class Work:
         item = replace(asked.item, delivered=delivered, asked_again=True, pending=None)
         return Deferred(item=item, problem=problem)
 
-    async def _refuse(
-        self, asked: Asked, refusal: Refusal, answer: Answer | None, *, outage: bool
-    ) -> Outcome:
+    async def _refuse(self, asked: Asked, refusal: Refusal, *, outage: bool) -> Outcome:
         verdict = decide(refusal, asked.item, self.patience, now=self.clock())
         sent = asked.attempt != _NONE
         by_server = sent and refusal.no is No.LATER
-        settlement = refused(asked.item, refusal, answer, self._cost(asked, answer))
+        settlement = refused(asked.item, refusal, self._cost(asked, refusal))
         if isinstance(verdict, Fail) and by_server and outage and self._is_young(asked.item):
             verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
             # Behind the others: a row that is refused always must not be every probe.
@@ -343,8 +341,8 @@ class Work:
     def _is_young(self, item: OpenItem) -> bool:
         return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
 
-    def _cost(self, asked: Asked, answer: Answer | None) -> Decimal | None:
-        return cost_usd(answer.usage if answer else None, asked.lane.model, self.catalogue)
+    def _cost(self, asked: Asked, said: Answer | Refusal) -> Decimal | None:
+        return cost_usd(said.usage, asked.lane.model, self.catalogue)
 
     async def _commit(self, asked: Asked, settlement: Settlement) -> bool:
         """The outcome is durable when this returns, then the reply may go; True: the job is over."""
