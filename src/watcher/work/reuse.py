@@ -56,15 +56,16 @@ class Reuse:
             yield item, None if begun else await self._taken_over(item)
 
     async def _fingerprint(self, item: OpenItem) -> str:
-        account = self.account(item.inbox)
-        fetched = await self.inputs.digests(item, account, self.places[item.inbox].disk)
+        account, disk = self.account(item.inbox), self.places[item.inbox].disk
+        fetched = await self.on_disk(lambda: self.inputs.digests(item, account, disk))
         if isinstance(fetched, Refusal) or item.dropped:  # what was left out was not asked for
             return ""
         return fingerprint(item.item, account.server, fetched)
 
     async def _taken_over(self, item: OpenItem) -> Settlement | None:
         since = self.clock() - self.days(item.inbox) * _DAY
-        paid = await self.ledger.call(self.ledger.paid.find, item.fingerprint, since=since)
+        find = self.ledger.paid.find
+        paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):
             return None
         pictures = await self._linked(item, paid)
