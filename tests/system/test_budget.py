@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -87,6 +88,20 @@ def test_a_budget_that_was_raised_counts_after_a_restart_too(tmp_path: Path) -> 
         home.configure(settings(budget={"usd_per_day": 1, "usd_per_job": 1}))
         home.start()
         assert home.wait_over("a.csv").statuses == ["done"] * 4
+
+
+def test_a_budget_that_is_set_holds_for_rows_that_wait_for_their_turn(tmp_path: Path) -> None:
+    """All six were let go to wait for their turn when nothing was capped: they are weighed again."""
+    mine = settings(limits={"concurrency": 1})
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(6))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        home.configure({**mine, "budget": {"images_per_day": 1}})
+        home.signal(signal.SIGHUP)
+        wait_for(lambda: home.events("settings.reloaded"), 30, "it is read")
+        begun = api.stats()["calls"]
+        assert "images_per_day" in wait_held(home, "a.csv")
+        assert api.stats()["calls"] <= begun + 1
 
 
 def test_kill_never_takes_it_beyond(tmp_path: Path) -> None:

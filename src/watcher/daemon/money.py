@@ -51,10 +51,11 @@ def _caps(budget: Budget, item: OpenItem, day: Day, *, inbox: str = "") -> Itera
     span = f"a day of the inbox {inbox}" if inbox else "a day"
     if budget.usd_per_day is not None:
         yield Cap(scope=scope, setting=f"{key}.usd_per_day", span=span, usd=budget.usd_per_day,
-                  until=day.ends, code="budget_day")  # fmt: skip
+                  since=day.began, until=day.ends, code="budget_day")  # fmt: skip
     if budget.images_per_day is not None:
         yield Cap(scope=scope, setting=f"{key}.images_per_day", span=span,
-                  images=budget.images_per_day, until=day.ends, code="budget_day")  # fmt: skip
+                  images=budget.images_per_day, since=day.began, until=day.ends,
+                  code="budget_day")  # fmt: skip
     if budget.usd_per_job is not None and not item.approved:
         yield Cap(scope=f"job {item.job_id}", setting=f"{key}.usd_per_job", span="a job",
                   usd=budget.usd_per_job, code="budget_job")  # fmt: skip

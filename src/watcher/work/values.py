@@ -16,7 +16,7 @@ from watcher.outbox import Outbox
 
 
 class Withdrawn(Exception):  # noqa: N818 - a state, not a fault
-    """The job was paused or cancelled before the call: nothing was sent."""
+    """The job was paused, held or cancelled before the call, or its budgets are others: nothing was sent."""
 
 
 class Space(Protocol):

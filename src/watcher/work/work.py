@@ -160,6 +160,8 @@ class Work:
         pictures = await self._pictures(item)
         if isinstance(pictures, Refusal):
             return self._unsent(item, lane, pictures)
+        if not self.purse.counts(item, held):
+            raise Withdrawn
         n = max(1, item.item.n - item.delivered)
         begun = await self._on_disk(lambda: self.ledger.call(self._begin, item, lane, held))
         if begun is None:
