@@ -117,3 +117,18 @@ def test_after_a_crash_equal_rows_pay_once_as_well(tmp_path: Path) -> None:
         job = home.wait_over("a.csv")
         assert sorted(sources(job)) == ["api", "cache"]
         assert api.stats()["calls"] == 2
+
+
+def test_what_a_server_does_not_take_is_no_difference(tmp_path: Path) -> None:
+    """A row that was asked for without its background is reused by one that would be, and both are told."""
+    with (
+        sandbox(faults=["unknown_parameter@param=background"]) as api,
+        house(tmp_path, api.base_url) as home,
+    ):
+        home.drop("a.csv", "prompt,background\na cat,opaque\n")
+        home.wait_over("a.csv")
+        home.drop("b.csv", "sku,prompt,background\nB-1,a cat,opaque\n")
+        job = home.wait_over("b.csv")
+        assert sources(job) == ["cache"]
+        assert "background" in job.rows[0]["result_adjustments"]
+        assert api.stats()["paid"] == 1

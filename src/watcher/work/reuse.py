@@ -27,12 +27,15 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
-    """`days` of an inbox: how long what was paid for is used again; 0: not at all."""
+    """`days` of an inbox: how long what was paid for is used again; 0: not at all. `without_refused`: an
+    item without what its server is known not to take, which is not asked for.
+    """
 
     ledger: Ledger
     places: Mapping[str, Place]
     inputs: Inputs
     account: Callable[[str], Account]
+    without_refused: Callable[[OpenItem], OpenItem]
     days: Callable[[str], float]
     on_disk: OnDisk
     clock: Callable[[], float]
@@ -45,6 +48,8 @@ class Reuse:
         Of rows that ask for the same one at a time is in here, so that the others find what it got; one
         that has something of its own already, or may have, takes nothing over.
         """
+        act = lambda: self.ledger.call(self.without_refused, item)  # noqa: E731
+        item = await self.on_disk(act)
         print_ = await self._fingerprint(item)
         item = replace(item, fingerprint=print_)
         if not (print_ and item.item.reuse and self.days(item.inbox) > 0):
@@ -58,9 +63,9 @@ class Reuse:
     async def _fingerprint(self, item: OpenItem) -> str:
         account, disk = self.account(item.inbox), self.places[item.inbox].disk
         fetched = await self.on_disk(lambda: self.inputs.digests(item, account, disk))
-        if isinstance(fetched, Refusal) or item.dropped:  # what was left out was not asked for
+        if isinstance(fetched, Refusal):
             return ""
-        return fingerprint(item.item, account.server, fetched)
+        return fingerprint(item.item, account.server, fetched, item.dropped)
 
     async def _taken_over(self, item: OpenItem) -> Settlement | None:
         since = self.clock() - self.days(item.inbox) * _DAY

@@ -124,6 +124,7 @@ class Work:
             places=self.places,
             inputs=self.inputs,
             account=self.account,
+            without_refused=lambda item: self._learning.without_refused(item, self.lane(item)),
             days=self.reuse_days,
             on_disk=self._on_disk,
             clock=self.clock,
