@@ -132,3 +132,13 @@ def test_what_a_server_does_not_take_is_no_difference(tmp_path: Path) -> None:
         assert sources(job) == ["cache"]
         assert "background" in job.rows[0]["result_adjustments"]
         assert api.stats()["paid"] == 1
+
+
+def test_a_reused_picture_comes_in_the_size_that_its_row_wants(tmp_path: Path) -> None:
+    """The API makes none so small: the copy is made of what was paid for, for each row that asks."""
+    with sandbox() as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", "sku,prompt,size\nA-1,a cat,1024x1024\nA-2,a cat,512x512\n")
+        job = home.wait_over("a.csv")
+        assert sorted(sources(job)) == ["api", "cache"]
+        with Image.open(job.folder / "renditions/512x512/A-2-1.png") as copy:
+            assert copy.size == (512, 512)

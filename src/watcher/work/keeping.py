@@ -16,7 +16,7 @@ from watcher.core.log import Log
 from watcher.core.naming import stem_at
 from watcher.core.report import json_text, trace
 from watcher.core.wire import read_reply, sent_fields
-from watcher.outbox import BadPicture, Outbox, copied, look_at_picture, opened
+from watcher.outbox import BadPicture, copied, look_at_picture, opened
 from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
@@ -142,15 +142,16 @@ class Keeping:
             if verdict.redo:
                 place.outbox.set_aside(item.folder, picture.file)
                 return Kept(found=verdict.told, put_aside=1)
-            if item.item.resize_to:
-                self._add_copy(place.outbox, item, picture, content)
+            self.add_copy(item, picture, content)
             return Kept(pictures=(replace(picture, print=verdict.print),), found=verdict.told)
 
         return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
 
-    def _add_copy(self, outbox: Outbox, item: OpenItem, picture: Picture, content: bytes) -> None:
+    def add_copy(self, item: OpenItem, picture: Picture, content: bytes) -> None:
         """In the size that the row asked for. The picture is safe already: a copy fails no row."""
-        size = item.item.resize_to
+        if not (size := item.item.resize_to):
+            return
+        outbox = self.places[item.inbox].outbox
         try:
             image = opened(content, picture.format)
             copy = copied(image, size_recipe(size), own_format=picture.format)

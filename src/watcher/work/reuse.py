@@ -28,7 +28,8 @@ _DAY = 86400.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
     """`days` of an inbox: how long what was paid for is used again; 0: not at all. `without_refused`: an
-    item without what its server is known not to take, which is not asked for.
+    item without what its server is known not to take, which is not asked for. `add_copy`: in the size that
+    a row wants.
     """
 
     ledger: Ledger
@@ -36,6 +37,7 @@ class Reuse:
     inputs: Inputs
     account: Callable[[str], Account]
     without_refused: Callable[[OpenItem], OpenItem]
+    add_copy: Callable[[OpenItem, Picture, bytes], None]
     days: Callable[[str], float]
     on_disk: OnDisk
     clock: Callable[[], float]
@@ -105,6 +107,7 @@ class Reuse:
             linked, content = found
             taken.append(linked)
             self._add_thumbnail(item, linked, content)
+            self.add_copy(item, linked, content)
             self._add_trace(item, linked, paid, picture)
         return tuple(taken)
 

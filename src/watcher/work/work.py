@@ -124,6 +124,7 @@ class Work:
             places=self.places,
             inputs=self.inputs,
             account=self.account,
+            add_copy=self._keeping.add_copy,
             without_refused=lambda item: self._learning.without_refused(item, self.lane(item)),
             days=self.reuse_days,
             on_disk=self._on_disk,
