@@ -111,7 +111,7 @@ class Downloads:
 
     def _refusal(self, what: str, *, expired: bool = False, final: bool = False) -> Refusal:
         if self.hosts is None:
-            code = "link_expired" if expired else "download"
+            code = "link_expired" if expired else "download" if final else "link_unreachable"
             return Refusal(no=No.AMBIGUOUS, code=code, what=what, hint=_PAID, paid_maybe=True)
         no = No.NEVER if expired or final else No.LATER
         return Refusal(no=no, code="picture_unreachable", what=what, hint=_NOTHING_SENT)

@@ -21,6 +21,8 @@ from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
 
+_LINK_LIVES = 3600.0  # seconds that servers keep a picture under its address, at least
+
 T = TypeVar("T")
 
 
@@ -159,6 +161,16 @@ class Keeping:
         except (BadPicture, DiskError) as error:
             self.log.warning("rendition.refused", job=item.job_id, row=item.number,
                              file=picture.file, size=size, what=str(error))  # fmt: skip
+
+
+def may_come_yet(
+    asked: Asked, said: tuple[Answer, Kept] | Refusal, *, now: float
+) -> Refusal | None:
+    """Why a picture that is paid for is not here, where another look at its address is worth while."""
+    lost = said if isinstance(said, Refusal) else said[1].lost
+    if lost is None or lost.code != "link_unreachable":
+        return None
+    return lost if now - asked.reply.stat().st_mtime < _LINK_LIVES else None
 
 
 def _together(one: Kept, other: Kept) -> Kept:

@@ -79,6 +79,11 @@ class Purse:
         now = (self._sums.get(cap.scope) for cap in self.caps(item))
         return all(any(one is mine for mine in held.sums) for one in now)
 
+    def keep(self, held: Held) -> None:
+        """A call has ended, and its outcome is still to come: what it may cost is spent until then."""
+        for one in held.sums:
+            one.spend(held.money)
+
     def book(self, item: OpenItem, held: Held | None, settlement: Settlement) -> None:
         """What an attempt did cost. Without `held` it is one of an earlier process, and what was reserved
         for it is in the sums already.

@@ -34,12 +34,21 @@ from watcher.core.jobs import (
     Settlement,
 )
 from watcher.core.log import Log
-from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
+from watcher.core.policy import (
+    ROW_DEADLINE,
+    Defer,
+    Fail,
+    Halt,
+    Patience,
+    as_problem,
+    decide,
+)
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
 from watcher.work.checking import Checking
-from watcher.work.keeping import Keeping, Kept
+from watcher.work.faults import Faults
+from watcher.work.keeping import Keeping, Kept, may_come_yet
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
@@ -50,7 +59,6 @@ from watcher.work.settlements import (
     NOT_GOOD_ENOUGH,
     answered,
     counted,
-    given_up,
     missing_pictures,
     refused,
     reply_lost,
@@ -70,8 +78,8 @@ from watcher.work.values import (
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
+_LINK_WAIT = 60.0  # seconds between looks for a picture at its address, at most
 _OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
-_MOST_BROKEN = 3  # faults of our own that one row may meet
 _NONE = 0  # the id of no attempt
 
 T = TypeVar("T")
@@ -98,7 +106,7 @@ class Work:
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
-    _broken: dict[tuple[str, int], int] = field(default_factory=dict)
+    _faults: Faults = field(init=False)
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
@@ -117,6 +125,9 @@ class Work:
             log=self.log,
         )
         self._learning = Learning(
+            ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
+        )
+        self._faults = Faults(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
         )
         self.reuse = Reuse(
@@ -199,6 +210,8 @@ class Work:
             asked.item.inbox, good_for=GOOD_FOR / 2
         )  # so that no call waits for it
         said = await self._keeping.read_and_keep(asked)
+        if (lost := may_come_yet(asked, said, now=self.clock())) is not None:
+            return self._fetch_later(asked, lost)
         if isinstance(said, Refusal):
             return await self._refuse(asked, said, outage=outage)
         answer, kept = said
@@ -214,23 +227,8 @@ class Work:
         self.log.info("lane.reopened", lane=key)
 
     async def broken(self, item: OpenItem) -> Failed | None:
-        """Called while a fault of our own is handled. The third one fails the row: it must not pay for ever."""
-        self.log.exception("item.broken", job=item.job_id, row=item.number)  # noqa: LOG004 - called while it is handled
-        row = (item.job_id, item.number)
-        self._broken[row] = self._broken.get(row, 0) + 1
-        if self._broken[row] < _MOST_BROKEN:
-            return None
-        del self._broken[row]
-        settlement = given_up(item)
-        over = await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.items.settle, item, _NONE, settlement, now=self.clock()
-            )
-        )
-        assert settlement.problem is not None  # noqa: S101 - it is why
-        return Failed(
-            item=item, problem=settlement.problem, job_over=over, by_server=False, sent=False
-        )
+        """Called while a fault of our own is handled; what it means for the row."""
+        return await self._faults.met(item)
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
@@ -276,6 +274,16 @@ class Work:
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
         return Delivered(item=item, state=state, job_over=over)
+
+    def _fetch_later(self, asked: Asked, lost: Refusal) -> Deferred:
+        """The attempt stays open and its reply on the disk, where the next look finds it, after a crash too."""
+        wait, problem = min(self.retry.longest, _LINK_WAIT), as_problem(lost)
+        item = replace(asked.item, pending=asked.attempt, due_at=self.clock() + wait)
+        if asked.held is not None:
+            item = replace(item, reserved_usd=asked.held.money.usd)
+            self.purse.keep(asked.held)
+        self._say("item.deferred", asked, problem, wait=wait)
+        return Deferred(item=item, problem=problem)
 
     async def _ask_for_the_rest(self, asked: Asked, answer: Answer, kept: Kept) -> Deferred:
         pictures = kept.pictures
