@@ -320,11 +320,12 @@ class Work:
                 failed = replace(settlement, state=state, problem=problem)
                 over = await self._commit(asked, failed)
                 self._say("item.failed", asked, problem)
+                unanswered = refusal.no is No.AMBIGUOUS
                 # A call without a known end says as little for the server as a refused one.
-                unclear = by_server or refusal.no is No.AMBIGUOUS
                 return Failed(
-                    item=asked.item, problem=problem, job_over=over, by_server=unclear, sent=sent
-                )
+                    item=asked.item, problem=problem, job_over=over, sent=sent,
+                    by_server=by_server or unanswered, unanswered=unanswered,
+                )  # fmt: skip
             case Halt(problem=problem, scope=scope):
                 if sent:
                     await self._commit(asked, settlement)
@@ -348,7 +349,10 @@ class Work:
         await self._commit(asked, counted(waiting, item))
         self._say("item.deferred", asked, problem, wait=round(wait, 2))
         rest = wait if refusal.retry_after is not None else 0.0
-        return Deferred(item=item, problem=problem, rest=rest, status=refusal.status)
+        unanswered = refusal.no is No.AMBIGUOUS
+        return Deferred(
+            item=item, problem=problem, rest=rest, status=refusal.status, unanswered=unanswered
+        )
 
     def _is_young(self, item: OpenItem) -> bool:
         return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
