@@ -142,3 +142,16 @@ def test_a_reused_picture_comes_in_the_size_that_its_row_wants(tmp_path: Path) -
         assert sorted(sources(job)) == ["api", "cache"]
         with Image.open(job.folder / "renditions/512x512/A-2-1.png") as copy:
             assert copy.size == (512, 512)
+
+
+def test_rows_that_wait_for_their_equal_are_cancelled_as_others_are(tmp_path: Path) -> None:
+    """The one in flight is paid for and kept; those that wait for what it brings take nothing over."""
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", prompts_csv(["a cat"] * 4))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        (home.inbox / "a.csv.CANCEL").write_text("")
+        job = home.wait_over("a.csv")
+        wait_for(lambda: home.note("a.csv").startswith("cancelled"), 30, "it is told")
+        home.stop()
+        assert sorted(job.statuses) == ["cancelled"] * 3 + ["done"]
+        assert len(job.pictures) == 1

@@ -51,6 +51,12 @@ _OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 _BEFORE = select(func.count()).where(
     _attempts.c.job_id == bindparam("job"), _attempts.c.number == bindparam("row")
 )
+_GOES_ON = (
+    ~_jobs.c.paused,
+    ~_jobs.c.cancelled,
+    _jobs.c.hold.is_(None),
+    _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
+)
 _BEGIN = (
     insert(_attempts)
     .from_select(
@@ -59,9 +65,7 @@ _BEGIN = (
             _jobs.c.id, bindparam("row", type_=Integer), _BEFORE.scalar_subquery() + 1,
             bindparam("lane", type_=String), bindparam("model", type_=String),
             bindparam("n", type_=Integer), bindparam("reserved", type_=Integer), bindparam("now", type_=Float), literal("sent"),
-        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled,
-            _jobs.c.hold.is_(None), _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
-        ),
+        ).where(_jobs.c.id == bindparam("job"), *_GOES_ON),
     )
     .returning(_attempts.c.id)
 )  # fmt: skip
@@ -215,6 +219,11 @@ class Items:
         """The attempts whose outcome is not known: only their replies on disk are still wanted."""
         with self._database.read() as view:
             return set(view.scalars(select(_attempts.c.id).where(_attempts.c.outcome == "sent")))
+
+    def goes_on(self, job_id: str) -> bool:
+        """Whether a job is neither paused, held nor cancelled."""
+        with self._database.read() as view:
+            return bool(view.scalar(select(exists().where(_jobs.c.id == job_id, *_GOES_ON))))
 
     def interrupted(self, attempt: int, *, now: float) -> None:
         """The process died during this call, and no reply is on disk: it may have been charged."""

@@ -20,7 +20,7 @@ from watcher.outbox import BadPicture, look_at_picture
 from watcher.work.keeping import OnDisk
 from watcher.work.pictures import Inputs
 from watcher.work.settlements import counted
-from watcher.work.values import Account, Place
+from watcher.work.values import Account, Place, Withdrawn
 
 _DAY = 86400.0
 
@@ -48,7 +48,7 @@ class Reuse:
         """The item with its fingerprint, and how it is settled without a call where that can be.
 
         Of rows that ask for the same one at a time is in here, so that the others find what it got; one
-        that has something of its own already, or may have, takes nothing over.
+        that has something of its own already, or may have, takes nothing over. Raises Withdrawn.
         """
         act = lambda: self.ledger.call(self.without_refused, item)  # noqa: E731
         item = await self.on_disk(act)
@@ -75,6 +75,9 @@ class Reuse:
         paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):
             return None
+        goes_on = self.ledger.items.goes_on
+        if not await self.on_disk(lambda: self.ledger.call(goes_on, item.job_id)):
+            raise Withdrawn
         pictures = await self._linked(item, paid)
         if pictures is None:
             return None
