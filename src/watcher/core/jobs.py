@@ -172,6 +172,14 @@ class Usage:
     image_out: int = 0
     text_out: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            text_in=self.text_in + other.text_in,
+            image_in=self.image_in + other.image_in,
+            image_out=self.image_out + other.image_out,
+            text_out=self.text_out + other.text_out,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:

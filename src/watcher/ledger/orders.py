@@ -5,7 +5,7 @@ An order is a change in the ledger; the daemon sees it before its next call, and
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from watcher.core.jobs import JobState, Problem, RowState
 from watcher.ledger import schema
@@ -14,6 +14,14 @@ from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
 
 _jobs, _rows, _paused = schema.jobs, schema.rows, schema.paused
+
+# Of a job whose rows may be asked for.
+GOES_ON = (
+    ~_jobs.c.paused,
+    ~_jobs.c.cancelled,
+    _jobs.c.hold.is_(None),
+    _jobs.c.inbox.not_in(select(_paused.c.inbox)),
+)
 
 
 class Orders:
@@ -28,6 +36,11 @@ class Orders:
 
     def resume(self, job_id: str) -> bool:
         return self._change(job_id, paused=False)
+
+    def goes_on(self, job_id: str) -> bool:
+        """Whether it is neither paused, held nor cancelled."""
+        with self._database.read() as view:
+            return bool(view.scalar(select(exists().where(_jobs.c.id == job_id, *GOES_ON))))
 
     def hold(self, job_id: str, problem: Problem, *, until: float | None) -> bool:
         """No new calls for this job, until then (seconds since the epoch) or until somebody approves."""

@@ -75,7 +75,7 @@ class Reuse:
         paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):
             return None
-        goes_on = self.ledger.items.goes_on
+        goes_on = self.ledger.orders.goes_on
         if not await self.on_disk(lambda: self.ledger.call(goes_on, item.job_id)):
             raise Withdrawn
         pictures = await self._linked(item, paid)
