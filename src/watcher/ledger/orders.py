@@ -5,9 +5,9 @@ An order is a change in the ledger; the daemon sees it before its next call, and
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
-from watcher.core.jobs import JobState, Problem, RowState
+from watcher.core.jobs import JobState, OpenItem, Problem, RowState
 from watcher.ledger import schema
 from watcher.ledger.codec import dump_problem
 from watcher.ledger.database import Database
@@ -42,9 +42,12 @@ class Orders:
         with self._database.read() as view:
             return bool(view.scalar(select(exists().where(_jobs.c.id == job_id, *GOES_ON))))
 
-    def hold(self, job_id: str, problem: Problem, *, until: float | None) -> bool:
-        """No new calls for this job, until then (seconds since the epoch) or until somebody approves."""
-        return self._change(job_id, hold=dump_problem(problem), hold_until=until)
+    def hold(self, item: OpenItem, problem: Problem, *, until: float | None) -> bool:
+        """No new calls for the item's job, until then (seconds since the epoch) or until somebody approves;
+        not where that was done since the item was read.
+        """
+        as_read = _jobs.c.approved == item.approved
+        return self._change(item.job_id, as_read, hold=dump_problem(problem), hold_until=until)
 
     def approve(self, job_id: str) -> bool:
         """It may cost more than its budget, and waits for nobody any more."""
@@ -91,7 +94,7 @@ class Orders:
             end_if_over(tx, job_id, now)
             return True
 
-    def _change(self, job_id: str, **values: object) -> bool:
+    def _change(self, job_id: str, *where: ColumnElement[bool], **values: object) -> bool:
         mine = (_jobs.c.id == job_id) & (_jobs.c.state == JobState.RUNNING)
         with self._database.write() as tx:
-            return bool(tx.execute(update(_jobs).where(mine).values(**values)).rowcount)
+            return bool(tx.execute(update(_jobs).where(mine, *where).values(**values)).rowcount)

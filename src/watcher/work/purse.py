@@ -66,7 +66,7 @@ class Purse:
     async def _give_up(self, item: OpenItem, cap: Cap, problem: Problem) -> Never:
         """Its rows stay queued; whoever asks first tells everybody."""
         hold = self.ledger.orders.hold
-        if await self.ledger.insist(hold, item.job_id, problem, until=cap.until):
+        if await self.ledger.insist(hold, item, problem, until=cap.until):
             self.log.warning("job.held", job=item.job_id, code=problem.code, what=problem.what,
                              what_to_do=problem.hint)  # fmt: skip
             self.on_hold(item.job_id)
