@@ -178,6 +178,25 @@ def test_what_costs_much_waits_for_approval(tmp_path: Path) -> None:
         assert not (home.inbox / "dear.csv.APPROVED").exists()
 
 
+def test_what_was_to_be_reused_and_is_gone_waits_for_approval_as_well(tmp_path: Path) -> None:
+    """A job that costs more than was foreseen spends what needs no approval, and then waits for a person."""
+    mine = settings(budget={"approve_above_usd": 0.3})
+    with sandbox() as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(5))
+        home.drop("b.csv", prompts(5, "other"))
+        for name in ("a.csv", "b.csv"):
+            for picture in home.wait_over(name).pictures:
+                picture.unlink()
+        home.drop("both.csv", prompts(5) + prompts(5, "other").partition("\n")[2])
+        note = wait_held(home, "both.csv")
+        assert "approve_above_usd" in note
+        assert api.stats()["calls"] == 10 + 7
+        job = home.job("both.csv")
+        assert job is not None
+        assert home.command("approve", str(job.summary["id"])).returncode == 0
+        assert home.wait_over("both.csv").statuses == ["done"] * 10
+
+
 def test_a_job_is_cancelled_from_the_inbox(tmp_path: Path) -> None:
     """`<name>.CANCEL`, or the note renamed to it as Windows shows it: what is in flight is kept, the rest is not asked."""
     with sandbox(latency="0.5") as api, house(tmp_path, api.base_url, settings()) as home:

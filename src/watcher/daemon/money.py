@@ -56,9 +56,16 @@ def _caps(budget: Budget, item: OpenItem, day: Day, *, inbox: str = "") -> Itera
         yield Cap(scope=scope, setting=f"{key}.images_per_day", span=span,
                   images=budget.images_per_day, since=day.began, until=day.ends,
                   code="budget_day")  # fmt: skip
-    if budget.usd_per_job is not None and not item.approved:
-        yield Cap(scope=f"job {item.job_id}", setting=f"{key}.usd_per_job", span="a job",
-                  usd=budget.usd_per_job, code="budget_job")  # fmt: skip
+    if item.approved:
+        return
+    # What was foreseen may turn out dearer: pictures that were to be reused are gone, calls were repeated.
+    for name, usd in (
+        ("usd_per_job", budget.usd_per_job),
+        ("approve_above_usd", budget.approve_above_usd),
+    ):
+        if usd is not None:
+            yield Cap(scope=f"job {item.job_id}", setting=f"{key}.{name}", span="a job", usd=usd,
+                      code="budget_job")  # fmt: skip
 
 
 def call_cost(item: OpenItem, catalogue: Catalogue) -> Money:
