@@ -99,18 +99,19 @@ class Lanes:
         return any(key in self._probing for key in _keys(lane))
 
     def halt(self, lane: LaneKey, problem: Problem, scope: str) -> tuple[HaltedLane, bool]:
-        """Close the lane, or put off the next probe of a closed one; True when it was open before."""
+        """Close the lane, or put off the next probe of a closed one after a probe; True when it was open."""
         key = lane.account if scope == "provider" else str(lane)
         before = self._halted.get(key)
         steps = _COMES_BACK.get(problem.code, self.patient)
         probed = key in self._probing
         probes = 0 if before is None else before.probes + probed
         now = self._clock()
+        probe_at = now + steps[min(probes, len(steps) - 1)]
         halted = HaltedLane(
             key=key,
             problem=problem,
             since=now if before is None else before.since,
-            probe_at=now + steps[min(probes, len(steps) - 1)],
+            probe_at=probe_at if before is None or probed else before.probe_at,
             probes=probes,
         )
         if before is not None and is_by_hand(before):
@@ -145,8 +146,11 @@ class Lanes:
         self._exhausted[str(lane)] = self._exhausted.get(str(lane), 0) + 1
 
     def probe_now(self) -> None:
-        """Settings were reloaded or the key changed: probe every halted lane at once."""
+        """Settings were reloaded or the key changed: probe every halted lane at once. What a probe brings that
+        is under way says nothing about that.
+        """
         now = self._clock()
+        self._probing.clear()
         self._halted = {
             key: lane if is_by_hand(lane) else replace(lane, probe_at=now, probes=0)
             for key, lane in self._halted.items()
