@@ -15,7 +15,7 @@ _UNCOUNTED = frozenset(
 ROW_DEADLINE = 24 * 3600.0  # seconds from a row's first attempt
 
 # Pictures that are paid for but could not be fetched: asking again would pay again.
-_NEVER_REGENERATE = frozenset({"link_expired", "download"})
+_NEVER_REGENERATE = frozenset({"link_expired", "link_unreachable", "download"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
