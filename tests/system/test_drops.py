@@ -278,6 +278,24 @@ def test_failed_rows_are_corrected_and_dropped(place: Place) -> None:
     assert sorted(file.name for file in second.pictures) == ["B-1.png", "C-1.png"]
 
 
+def test_each_row_by_its_own_names(place: Place) -> None:
+    """Rows of one JSON file may call a field differently; so may those of its failed.csv."""
+    home = place.home
+    rows = [
+        {"prompt": "by its own name", "count": 1},
+        {"Text": "by another", "n": 2},
+        {"description": "by a third", "size": "banana"},
+    ]
+    home.drop("names.json", json.dumps(rows))
+    first = home.wait_over("names.json")
+    assert first.statuses == ["done", "done", "failed"]
+    assert prompts_of(first)[:2] == ["by its own name", "by another"]
+    assert len(first.pictures) == 3
+    failed = (first.folder / "failed.csv").read_text("utf-8-sig")
+    home.drop("names failed.csv", failed.replace("banana", "1024x1024"))
+    assert prompts_of(home.wait_over("names failed.csv")) == ["by a third"]
+
+
 def test_results_can_be_dropped_again(place: Place) -> None:
     """results.csv is defused for spreadsheets, and says the author's own words when it comes back."""
     home, prompts = place.home, ["=1+1 apples", "-red- fox", "@home", "'quoted' start", "+5"]
