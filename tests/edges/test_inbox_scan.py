@@ -490,6 +490,18 @@ def test_a_file_that_never_settles_is_told(room: Room) -> None:
     assert room.ready(2) == [b"a.csv"]
 
 
+def test_a_file_that_is_replaced_all_the_time_is_told(room: Room) -> None:
+    """Whole new files under one name, each before the one before had settled: told after a minute as well."""
+    for number in range(70):
+        room.drop("new.part", f"prompt\n{number}\n").rename(room.path / "a.csv")
+        sighting = room.look(1)
+    assert codes(sighting) == {b"a.csv": "changing"}
+    [drop] = room.look(2).ready
+    room.scanner.put_off(drop, float("inf"))
+    room.drop("new.part", "prompt\nthe next\n").rename(room.path / "a.csv")
+    assert codes(room.look(1)) == {}  # a drop of its own, after one that was taken
+
+
 def test_many_drops_come_in_portions(room: Room) -> None:
     """A look names a bounded number of drops and says that there are more; every one is named once."""
     count = AT_ONCE + 150
