@@ -189,6 +189,9 @@ def test_again_and_other_rules_are_another_job(one: Desk) -> None:
     one.room.drop("b.csv", CSV)
     one.look()
     assert len(one.ledger.views.jobs()) == 3
+    one.room.drop("Again/Urgent/d.csv", CSV)
+    one.look()
+    assert len(one.ledger.views.jobs()) == 4
 
 
 def test_a_bad_row_fails_alone(one: Desk) -> None:

@@ -29,8 +29,8 @@ _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENOTEM
 def write_note(folder: InboxFolder, drop: bytes, text: str) -> bool:
     """Put `text` beside the drop of that path (relative, bytes), in place of an earlier note.
 
-    False when there is nowhere to put it: its folder is gone, or a folder has the note's name.
-    Raises InboxError or DiskError.
+    False when there is nowhere to put it: its folder is gone or closed to us, or a folder has the
+    note's name. Raises InboxError or DiskError.
     """
     where, name = _place(drop)
     with in_words(folder.path), beneath.root_of(folder.path) as root:
@@ -41,7 +41,8 @@ def write_note(folder: InboxFolder, drop: bytes, text: str) -> bool:
             ):
                 _write(beside, ours, name, text, drop, like=os.fstat(beside))
         except OSError as error:
-            if error.errno not in _NOWHERE:
+            closed = where and error.errno in {errno.EACCES, errno.EPERM}
+            if not closed and error.errno not in _NOWHERE:
                 raise
             return False
     return True

@@ -227,7 +227,7 @@ class Intake:
         return None
 
     def _new_job(self, claimed: Claimed, taken: Snapshot | None, rules: InboxRules) -> NewJob:
-        urgent = URGENT.encode() in claimed.path.split(b"/")[:-1]
+        urgent = _lies_in(claimed, URGENT)
         return NewJob(
             id=claimed.claim_id,
             inbox=self.folder.name,
@@ -379,7 +379,12 @@ class Intake:
 
 def _is_anew(claimed: Claimed) -> bool:
     """It was dropped into `again/`: everything is made, and paid, once more."""
-    return AGAIN.encode() in claimed.path.split(b"/")[:-1]
+    return _lies_in(claimed, AGAIN)
+
+
+def _lies_in(claimed: Claimed, folder: str) -> bool:
+    """In any case of letters: file managers like to begin with a capital."""
+    return folder.encode() in claimed.path.lower().split(b"/")[:-1]
 
 
 def _moved(path: bytes, before: bytes, here: bytes) -> bytes:
