@@ -361,6 +361,14 @@ def test_a_link_to_a_folder_is_not_followed(room: Room) -> None:
     assert room.ready(60) == []
 
 
+def test_folders_below_folders_without_end(room: Room) -> None:
+    """Beyond 32 of them nothing is looked into, and the first that is not is told."""
+    room.drop("d/" * 33 + "a.csv")
+    room.drop("d/" * 34 + "b.csv")
+    assert codes(room.look()) == {b"/".join([b"d"] * 34): "deep"}
+    assert room.ready(2) == [b"d/" * 33 + b"a.csv"]
+
+
 def test_second_names_of_our_own_files(room: Room) -> None:
     """A hard link to a file of root or of this service may be somebody's try to read it: it is left alone."""
     secret = room.base / "secret"

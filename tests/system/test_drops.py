@@ -65,7 +65,7 @@ def place(quick: Values, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         sandbox() as api,
         house(tmp_path_factory.mktemp("drops"), api.base_url, quick) as home,
     ):
-        home.drop("letter.docx", b"whatever")  # such a name is told of after ten seconds
+        home.drop("mail/letter.docx", b"whatever")  # such a name is told of after ten seconds
         yield Place(api=api, home=home)
         assert not home.events("item.broken")
         assert not home.events("inbox.broken")
@@ -406,10 +406,10 @@ def test_a_kind_that_is_not_known_stays_where_it_is(place: Place) -> None:
 
     def told() -> bool:
         notes = home.inbox.glob("_image-watcher.STATUS.txt")
-        return any("letter.docx" in note.read_text("utf-8") for note in notes)
+        return any("mail/letter.docx" in note.read_text("utf-8") for note in notes)
 
     wait_for(told, 20, "a note names it")
-    assert (home.inbox / "letter.docx").read_bytes() == b"whatever"
+    assert (home.inbox / "mail/letter.docx").read_bytes() == b"whatever"
 
 
 # Names

@@ -179,7 +179,7 @@ class Serving:
     def _unknown(self, drops: tuple[Drop, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""
         meant = self.ledger.companions.named(self.folder.name)
-        names = sorted(drop.name for drop in drops if drop.path not in meant)
+        names = sorted(drop.place for drop in drops if drop.path not in meant)
         if not names:
             return
         kinds = ", ".join(sorted(self.folder.extensions))

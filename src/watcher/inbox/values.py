@@ -77,13 +77,18 @@ class Drop:
         """The file's name, fit for people, logs and terminals; not fit for opening it."""
         return printable(self.path.rpartition(b"/")[2])
 
+    @property
+    def place(self) -> str:
+        """The same with the folders that it lies in."""
+        return printable(self.path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Why a drop is not taken yet. `reason` and `hint` are sentences; `since` is on the monotonic clock.
 
     `code`: writing, changing, empty, marker, unreadable, stuck; or, `final` because waiting alone
-    will not help: link, special, hardlink, folder, closed (a folder that may not be read).
+    will not help: link, special, hardlink, folder, closed (a folder that may not be read), deep.
     `unfinished`: it has waited for an hour, which nobody meant; told once.
     """
 
