@@ -66,6 +66,9 @@ def place(quick: Values, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         house(tmp_path_factory.mktemp("drops"), api.base_url, quick) as home,
     ):
         home.drop("mail/letter.docx", b"whatever")  # such a name is told of after ten seconds
+        home.drop("kinds/seen.csv", prompts_csv(["a look was taken"]))
+        home.wait_over("seen.csv")
+        home.drop("later.docx", b"another stranger")
         yield Place(api=api, home=home)
         assert not home.events("item.broken")
         assert not home.events("inbox.broken")
@@ -406,9 +409,12 @@ def test_a_kind_that_is_not_known_stays_where_it_is(place: Place) -> None:
 
     def told() -> bool:
         notes = home.inbox.glob("_image-watcher.STATUS.txt")
-        return any("mail/letter.docx" in note.read_text("utf-8") for note in notes)
+        names = ("\nmail/letter.docx\n", "\nlater.docx\n")
+        return any(all(map(note.read_text("utf-8").__contains__, names)) for note in notes)
 
-    wait_for(told, 20, "a note names it")
+    wait_for(told, 20, "a note names it, and the one that came later")
+    told_of = [name for line in home.events("drop.unknown") for name in line["files"]]
+    assert sorted(told_of) == ["later.docx", "mail/letter.docx"]
     assert (home.inbox / "mail/letter.docx").read_bytes() == b"whatever"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
-from watcher.core.report import order_in_vain_note
+from watcher.core.report import order_in_vain_note, unknown_note
 from watcher.inbox import (
     Drop,
     InboxFolder,
@@ -22,6 +22,7 @@ from watcher.inbox import (
     Scanner,
     Waiting,
     Watch,
+    lies,
     order_of,
     prepare,
     remove_order,
@@ -36,6 +37,9 @@ from watcher.work import Place
 _PICTURE_THREADS = 3
 _HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
 _UNKNOWN_NOTE = b"_image-watcher"
+_REMEMBERED = (
+    200  # files of no known kind that its next version names again, as long as they lie there
+)
 
 
 @dataclass(kw_only=True)
@@ -58,6 +62,7 @@ class Serving:
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
         self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
         self._stop, self._wake = threading.Event(), threading.Event()
+        self._unknown_before: list[Drop] = []
         self._patrol = self._make_patrol()
         self._thread = threading.Thread(
             target=self._run, name=f"inbox-{self.folder.name}", daemon=True
@@ -179,18 +184,16 @@ class Serving:
     def _unknown(self, drops: tuple[Drop, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""
         meant = self.ledger.companions.named(self.folder.name)
-        names = sorted(drop.place for drop in drops if drop.path not in meant)
-        if not names:
+        found = sorted((drop for drop in drops if drop.path not in meant), key=lambda one: one.path)
+        if not found:
             return
-        kinds = ", ".join(sorted(self.folder.extensions))
+        names = [drop.place for drop in found]
         self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
-        text = "\n".join(
-            ["Left where they are, because they are of no kind that this inbox takes:", *names,
-             "", f"It takes: {kinds}",
-             "Pictures are taken along by the file whose rows name them.", ""]
-        )  # fmt: skip
         try:
-            write_note(self.folder, _UNKNOWN_NOTE, text)
+            before = [one for one in self._unknown_before if lies(self.folder, one.path)]
+            self._unknown_before = [*found, *before][:_REMEMBERED]
+            names += [drop.place for drop in before]
+            write_note(self.folder, _UNKNOWN_NOTE, unknown_note(names, self.folder.extensions))
         except (InboxError, DiskError) as error:
             self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
 
