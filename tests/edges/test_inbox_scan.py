@@ -361,6 +361,14 @@ def test_a_link_to_a_folder_is_not_followed(room: Room) -> None:
     assert room.ready(60) == []
 
 
+def test_folders_below_folders_without_end(room: Room) -> None:
+    """Beyond 32 of them nothing is looked into, and the first that is not is told."""
+    room.drop("d/" * 33 + "a.csv")
+    room.drop("d/" * 34 + "b.csv")
+    assert codes(room.look()) == {b"/".join([b"d"] * 34): "deep"}
+    assert room.ready(2) == [b"d/" * 33 + b"a.csv"]
+
+
 def test_second_names_of_our_own_files(room: Room) -> None:
     """A hard link to a file of root or of this service may be somebody's try to read it: it is left alone."""
     secret = room.base / "secret"
@@ -488,6 +496,18 @@ def test_a_file_that_never_settles_is_told(room: Room) -> None:
         sighting = room.look(1)
     assert codes(sighting) == {b"a.csv": "changing"}
     assert room.ready(2) == [b"a.csv"]
+
+
+def test_a_file_that_is_replaced_all_the_time_is_told(room: Room) -> None:
+    """Whole new files under one name, each before the one before had settled: told after a minute as well."""
+    for number in range(70):
+        room.drop("new.part", f"prompt\n{number}\n").rename(room.path / "a.csv")
+        sighting = room.look(1)
+    assert codes(sighting) == {b"a.csv": "changing"}
+    [drop] = room.look(2).ready
+    room.scanner.put_off(drop, float("inf"))
+    room.drop("new.part", "prompt\nthe next\n").rename(room.path / "a.csv")
+    assert codes(room.look(1)) == {}  # a drop of its own, after one that was taken
 
 
 def test_many_drops_come_in_portions(room: Room) -> None:

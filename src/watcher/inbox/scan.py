@@ -154,6 +154,9 @@ class Scanner:
             self._see(path, seen, entry, found.now)
         elif not entry.is_dir(follow_symlinks=False):
             return self._note_stranger(path, found)
+        elif path.count(b"/") > beneath.DEEPEST:
+            drop = drop_of(self.folder, path, (0, 0, 0, 0, 0))
+            found.waiting.append(waiting(self.folder, drop, "deep", found.now))
         return False
 
     def _see(self, path: bytes, seen: Seen, entry: os.DirEntry[str], now: float) -> None:

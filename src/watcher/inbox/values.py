@@ -83,7 +83,7 @@ class Waiting:
     """Why a drop is not taken yet. `reason` and `hint` are sentences; `since` is on the monotonic clock.
 
     `code`: writing, changing, empty, marker, unreadable, stuck; or, `final` because waiting alone
-    will not help: link, special, hardlink, folder, closed (a folder that may not be read).
+    will not help: link, special, hardlink, folder, closed (a folder that may not be read), deep.
     `unfinished`: it has waited for an hour, which nobody meant; told once.
     """
 

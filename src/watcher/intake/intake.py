@@ -47,12 +47,13 @@ from watcher.inbox import (
 from watcher.intake.drops import Awaited, Inside, Lacking, Torn, open_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.expected import Expected
-from watcher.intake.faults import our_fault
+from watcher.intake.faults import deadly, our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Pricing, new_rows
 from watcher.intake.rules import InboxRules, planner_of
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
+_MOST_DEATHS = 3  # of starts, while they took up the same claim: then it is not tried again
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
@@ -158,13 +159,18 @@ class Intake:
 
     def _take_found(self, claim_id: str) -> None:
         claimed = find_claimed(self.folder, claim_id)
-        if claimed is not None:
-            fetch_marker(claimed)
+        if claimed is None:
+            return
+        fetch_marker(claimed)
+        with self.ledger.claims.taken_up(claim_id) as deaths:
             try:
-                self._take_claimed(claimed, None)
+                if deaths >= _MOST_DEATHS:
+                    self._refuse(claimed, None, deadly(claimed.name, deaths + 1))
+                else:
+                    self._take_claimed(claimed, None)
             except (DropBusy, DropGone):
                 return  # it is back in the inbox, and seen there
-            self.expected.settle(claim_id)
+        self.expected.settle(claim_id)
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
         own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment
@@ -221,7 +227,7 @@ class Intake:
         return None
 
     def _new_job(self, claimed: Claimed, taken: Snapshot | None, rules: InboxRules) -> NewJob:
-        urgent = URGENT.encode() in claimed.path.split(b"/")[:-1]
+        urgent = _lies_in(claimed, URGENT)
         return NewJob(
             id=claimed.claim_id,
             inbox=self.folder.name,
@@ -372,7 +378,12 @@ class Intake:
 
 def _is_anew(claimed: Claimed) -> bool:
     """It was dropped into `again/`: everything is made, and paid, once more."""
-    return AGAIN.encode() in claimed.path.split(b"/")[:-1]
+    return _lies_in(claimed, AGAIN)
+
+
+def _lies_in(claimed: Claimed, folder: str) -> bool:
+    """In any case of letters: file managers like to begin with a capital."""
+    return folder.encode() in claimed.path.lower().split(b"/")[:-1]
 
 
 def _moved(path: bytes, before: bytes, here: bytes) -> bytes:

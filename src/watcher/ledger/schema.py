@@ -29,6 +29,7 @@ meta = Table(
 
 # One line a claim: written before the rename, so that a crash between the two is seen at start.
 # state: intended → accepted (as a job, or as the repeat of one) → archived
+# deaths: of processes that took it up after an earlier one had died; noted in advance.
 claims = Table(
     "claims",
     metadata,
@@ -38,6 +39,7 @@ claims = Table(
     Column("state", String, nullable=False),
     Column("job_id", String),
     Column("created_at", Float, nullable=False),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Index("claims_open", "state"),
 )
 

@@ -52,7 +52,7 @@ class Planner:
         if len(self._columns) != self._reader.width:
             self._reader = self._new_reader()
         missing = self._reader.width - len(row.values)
-        values = row.values + (None,) * missing if missing > 0 else row.values
+        values = row.values + ("",) * missing if missing > 0 else row.values  # empty, as in a table
         try:
             return self._item(values)
         except Refused as refused:

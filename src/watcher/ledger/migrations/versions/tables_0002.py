@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("written_at", sa.Float, nullable=False),
         sqlite_autoincrement=True,
     )
+    op.add_column("claims", sa.Column("deaths", sa.Integer, nullable=False, server_default="0"))
     op.add_column("rows", sa.Column("found", sa.Text, nullable=False, server_default="[]"))
     op.add_column("pictures", sa.Column("print", sa.String, nullable=False, server_default=""))
     op.create_table(
@@ -131,6 +132,7 @@ def downgrade() -> None:
         ("jobs", "hold"),
         ("attempts", "reserved"),
         ("rows", "saved"),
+        ("claims", "deaths"),
     ):
         op.drop_column(table, column)
     op.drop_table("paused")
