@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.choosing import Chooser, Redoing, RedoRules
+from watcher.core.jobs import OpenItem
 from watcher.daemon import rooms
 from watcher.daemon.serving import Serving
 from watcher.daemon.sides import Side
 from watcher.daemon.state import clear_inputs
-from watcher.ledger import Ledger
+from watcher.ledger import Ledger, Redo
 from watcher.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,27 @@ def redo_rules(settings: Settings, inbox: str) -> RedoRules:
     one = settings.inboxes[inbox]
     rows = rooms.inbox_rules(settings, inbox, datetime.now(UTC).date()).rows
     return RedoRules(limit=one.redo_limit, how=one.redo_as, grace=one.redo_grace, rows=rows)
+
+
+def asked_by_check(daemon: Daemon) -> Callable[[OpenItem, Sequence[int], str], Redo]:
+    """How a row is asked for others in place of pictures that do not meet its checklist."""
+    redoing = _redoing(daemon)
+
+    def again(item: OpenItem, replaced: Sequence[int], note: str) -> Redo:
+        chosen = daemon.ledger.choices.pictures(item.job_id).values() if len(replaced) == 1 else ()
+        mine = (one for one in chosen if (one.number, one.index) == (item.number, replaced[0]))
+        return redoing.wanted(
+            daemon.serving[item.inbox].outbox, item.job_id, item.number,
+            redo_rules(daemon.settings, item.inbox),
+            replaced=replaced, picture=next(mine, None), note=note, by_check=True,
+        )  # fmt: skip
+
+    return again
+
+
+def _redoing(daemon: Daemon) -> Redoing:
+    inputs = rooms.inputs_folder(daemon.settings.state_dir)
+    return Redoing(ledger=daemon.ledger, inputs=inputs, catalogue=daemon.catalogue, clock=time.time)
 
 
 def needs_inputs(
@@ -64,9 +86,7 @@ class _Tidy:
 def make_choosers(daemon: Daemon) -> tuple[Side, ...]:
     """One for each inbox, and one who tidies up after them."""
     inputs = rooms.inputs_folder(daemon.settings.state_dir)
-    redoing = Redoing(
-        ledger=daemon.ledger, inputs=inputs, catalogue=daemon.catalogue, clock=time.time
-    )
+    redoing = _redoing(daemon)
 
     def of(name: str, one: Serving) -> Chooser:
         return Chooser(

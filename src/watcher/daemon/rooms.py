@@ -23,7 +23,7 @@ from watcher.intake import InboxRules
 from watcher.ledger import dump
 from watcher.scheduler import Turns
 from watcher.settings import COMMON, Api, Inbox, Settings
-from watcher.work import Account
+from watcher.work import Account, JudgeRules
 
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
@@ -173,6 +173,7 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         retired_models=api.retired_models,
         extra_parameters=frozenset(api.extra_parameters),
         allow_urls=inbox.allow_urls,
+        judges=inbox.checks.vision != "off",
     )
     shown = {"renditions": [one.name for one in inbox.renditions]} if inbox.renditions else {}
     return InboxRules(
@@ -209,6 +210,11 @@ def check_rules(inbox: Inbox) -> CheckRules:
     return CheckRules(**inbox.checks.model_dump())
 
 
+def judge_rules(settings: Settings, inbox: str, today: date) -> JudgeRules:
+    rows = inbox_rules(settings, inbox, today).rows
+    return JudgeRules(vision=settings.inboxes[inbox].checks.vision, rows=rows)
+
+
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
     """The settings that decide what is asked for: shown in job.json, and equal for equal results."""
     return {
@@ -227,6 +233,7 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
         **({"models": dict(api.models)} if api.models else {}),
+        **({"vision": inbox.checks.vision} if inbox.checks.vision != "off" else {}),
         **({"sheet": inbox.sheet} if inbox.sheet else {}),
         **({"images": _picture_row(inbox)} if inbox.images else {}),
     }

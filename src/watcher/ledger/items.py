@@ -36,11 +36,13 @@ from watcher.core.jobs import (
 )
 from watcher.core.planning import item_from_json
 from watcher.ledger import schema
+from watcher.ledger.choices import Redo, queue_again
 from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro, to_usd
 from watcher.ledger.database import Database
-from watcher.ledger.jobs import end_if_over
+from watcher.ledger.jobs import cancelled_values, end_if_over
 from watcher.ledger.paid import note_paid
 from watcher.ledger.renditions import note_due
+from watcher.ledger.verdicts import judging_of, note_verdict
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
@@ -171,7 +173,15 @@ class Items:
             .order_by(_rows.c.number)
         )
         with self._database.read() as view:
-            return [_open_item(line, slice_) for line in view.execute(query)]
+            return [_open_item(view, line, slice_) for line in view.execute(query).all()]
+
+    def again(self, item: OpenItem) -> OpenItem | None:
+        """A row as it stands after an attempt; None where it is final."""
+        here = Slice(
+            job_id=item.job_id, inbox=item.inbox, folder=item.folder, ordinal=0,
+            first=item.number, last=item.number, approved=item.approved,
+        )  # fmt: skip
+        return next(iter(self.open_items(here)), None)
 
     def release(self, slice_: Slice, *, due_at: float, now: float) -> None:
         """Give a slice back: ended when all its rows are final, else due again.
@@ -258,14 +268,26 @@ class Items:
                 end_if_over(tx, item.job_id, now)
         return attempt
 
-    def settle(self, item: OpenItem, attempt: int, settlement: Settlement, *, now: float) -> bool:
-        """Commit the outcome of an attempt; True when the whole job ended with it."""
+    def settle(
+        self,
+        item: OpenItem,
+        attempt: int,
+        settlement: Settlement,
+        *,
+        now: float,
+        redo: Redo | None = None,
+    ) -> bool:
+        """Commit the outcome of an attempt; True when the whole job ended with it. `redo`: the row is asked again."""
         with self._database.write() as tx:
             seconds = _end_attempt(tx, attempt, settlement, now)
             _add_pictures(tx, item, settlement.pictures)
             _settle_row(tx, item, settlement, seconds, now)
             if settlement.fingerprint:
                 note_paid(tx, settlement.fingerprint, item.job_id, item.number, now)
+            if settlement.verdict is not None:
+                note_verdict(tx, item.job_id, item.number, settlement.verdict, now)
+            if redo is not None and not _is_cancelled(tx, item):
+                queue_again(tx, redo)
             over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
 
@@ -307,14 +329,16 @@ def _slice(line: Row[tuple[object, ...]]) -> Slice:
     )  # fmt: skip
 
 
-def _open_item(line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
+def _open_item(view: Connection, line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
+    item = item_from_json(load(line.item))
     return OpenItem(
-        job_id=line.job_id, number=line.number, item=item_from_json(load(line.item)),
+        job_id=line.job_id, number=line.number, item=item,
         stem=line.stem, folder=slice_.folder, inbox=slice_.inbox, delivered=line.delivered,
         tries=line.tries, doubts=line.doubts, dropped=tuple(load(line.dropped)),
         asked_again=line.asked_again, pending=line.pending, due_at=line.due_at or 0.0,
         since=line.since or 0.0, asked=line.asked, reserved_usd=to_usd(line.reserved),
         approved=slice_.approved,
+        judging=judging_of(view, line.job_id, line.number, item) if line.judging else None,
     )  # fmt: skip
 
 
@@ -330,10 +354,14 @@ def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
 
 def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:
     """A row that would be asked for again is not, once its job is cancelled."""
-    cancelled = bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))
+    cancelled = _is_cancelled(tx, item)
     if cancelled:
-        _set_row(tx, item, state=RowState.CANCELLED, due_at=None, ended_at=now)
+        _set_row(tx, item, **cancelled_values(now))
     return cancelled
+
+
+def _is_cancelled(tx: Connection, item: OpenItem) -> bool:
+    return bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))
 
 
 def _end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:
@@ -376,21 +404,31 @@ def _settle_row(
         "due_at": settlement.due_at,
         "tries": settlement.tries,
         "doubts": settlement.doubts,
-        "dropped": dump(list(settlement.dropped)),
         "asked_again": settlement.asked_again,
+        "judging": settlement.judging,
         "seconds": func.coalesce(_rows.c.seconds, 0.0) + seconds,
         "ended_at": now if settlement.state in _OVER else None,
     }
     if cost is not None:
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
-    if settlement.outcome in ("answered", "reused"):
-        source = "api" if settlement.outcome == "answered" else "cache"
-        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
-        values["saved"] = to_micro(settlement.saved_usd)
+    if item.judging is None:
+        values |= _of_its_pictures(settlement)
+    if settlement.judging and settlement.outcome in ("answered", "reused"):
+        values |= {"tries": 0, "doubts": 0, "since": None}  # the next question has its own
     if settlement.found:
         values["found"] = _more_found(tx, item, settlement.found)
     if settlement.outcome == "nobody":
         values["since"] = None  # its day begins anew when its lane reopens
+    _set_row(tx, item, **values)
+
+
+def _of_its_pictures(settlement: Settlement) -> dict[str, object]:
+    """What a row tells of the call that it was taken for, and not of questions about what came."""
+    values: dict[str, object] = {"dropped": dump(list(settlement.dropped))}
+    if settlement.outcome in ("answered", "reused"):
+        source = "api" if settlement.outcome == "answered" else "cache"
+        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
+        values["saved"] = to_micro(settlement.saved_usd)
     if settlement.request_id:
         values["request_id"] = settlement.request_id
-    _set_row(tx, item, **values)
+    return values

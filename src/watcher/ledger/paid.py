@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, or_, select
 
 from watcher.core.jobs import Picture, RowState
 from watcher.ledger import schema
@@ -28,7 +28,7 @@ _FIND = (
     .where(
         _paid.c.fingerprint == bindparam("same"),
         _paid.c.paid_at >= bindparam("since"),
-        _rows.c.state == RowState.DONE,
+        or_(_rows.c.state == RowState.DONE, _rows.c.judging),
     )
 )
 _PICTURES = (  # but those that a person wanted others for

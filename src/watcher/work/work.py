@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -37,8 +37,9 @@ from watcher.core.log import Log
 from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
-from watcher.ledger import HaltedLane, Ledger
+from watcher.ledger import HaltedLane, Ledger, Redo
 from watcher.work.checking import Checking
+from watcher.work.judging import Judge, JudgeRules, heard, lost, not_heard
 from watcher.work.keeping import Keeping, Kept
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
@@ -46,11 +47,11 @@ from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import (
+    BROKEN,
     NO_KEY,
     NOT_GOOD_ENOUGH,
     answered,
     counted,
-    given_up,
     missing_pictures,
     refused,
     reply_lost,
@@ -92,6 +93,8 @@ class Work:
     inputs: Inputs
     space: Space
     rules: Callable[[str], CheckRules]
+    judge_rules: Callable[[str], JudgeRules]
+    again: Callable[[OpenItem, Sequence[int], str], Redo]
     clock: Callable[[], float]
     random: random.Random
     log: Log
@@ -102,6 +105,7 @@ class Work:
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
+    _judge: Judge = field(init=False)
     reuse: Reuse = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +123,14 @@ class Work:
         self._learning = Learning(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
         )
+        self._judge = Judge(
+            ledger=self.ledger,
+            places=self.places,
+            catalogue=self.catalogue,
+            rules=self.judge_rules,
+            again=self.again,
+            clock=self.clock,
+        )
         self.reuse = Reuse(
             ledger=self.ledger,
             places=self.places,
@@ -126,6 +138,7 @@ class Work:
             account=self.account,
             days=self.reuse_days,
             on_disk=self._on_disk,
+            judge=self._judge,
             clock=self.clock,
         )
 
@@ -135,6 +148,18 @@ class Work:
 
     def lane(self, item: OpenItem) -> LaneKey:
         return LaneKey(account=self.account(item.inbox).name, model=item.item.model)
+
+    def step(self, item: OpenItem) -> OpenItem:
+        """What is to be asked for of a row now: itself, or what one of its pictures is worth."""
+        return self._judge.step(item)
+
+    async def next_step(self, item: OpenItem) -> OpenItem | None:
+        """What is to be asked for of a row whose call brought something; None where it is over."""
+        if item.judging is None and not item.item.checklist:
+            return None
+        find = lambda: self.ledger.call(self.ledger.items.again, item)  # noqa: E731
+        found = await self._on_disk(find)
+        return None if found is None else self.step(found)
 
     def found_reply(self, item: OpenItem) -> Asked | None:
         """The reply to an attempt of an earlier process, paid for and on disk."""
@@ -182,8 +207,12 @@ class Work:
         )
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
-        """Commit that a row has what an equal one was paid for."""
+        """Commit what a row has without a call: what an equal one was paid for."""
         lane = self.lane(item)
+        if item.judging is not None:
+            item = await self._forget_interrupted(item)
+            return await self._judged(self._unsent(item, lane, None), settlement, sent=False)
+        settlement = self._judge.begun(item, settlement)
         over = await self._commit(self._unsent(item, lane, None), settlement)
         self.log.info("item.reused", job=item.job_id, row=item.number,
                       files=[picture.file for picture in settlement.pictures])  # fmt: skip
@@ -217,16 +246,8 @@ class Work:
         if self._broken[row] < _MOST_BROKEN:
             return None
         del self._broken[row]
-        settlement = given_up(item)
-        over = await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.items.settle, item, _NONE, settlement, now=self.clock()
-            )
-        )
-        assert settlement.problem is not None  # noqa: S101 - it is why
-        return Failed(
-            item=item, problem=settlement.problem, job_over=over, by_server=False, sent=False
-        )
+        over = await self._commit(self._unsent(item, self.lane(item), None), lost(item))
+        return Failed(item=item, problem=BROKEN, job_over=over, by_server=False, sent=False)
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
@@ -239,6 +260,8 @@ class Work:
     async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
         if not item.item.images:
             return Loaded()
+        if item.judging is not None:
+            return await self._on_disk(lambda: self._judge.load(item, self.account(item.inbox)))
         disk = self.places[item.inbox].disk
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
@@ -259,6 +282,9 @@ class Work:
 
     async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
         item, pictures = asked.item, kept.pictures
+        if item.judging is not None:
+            told = answered(item, answer, (), self._cost(asked, answer), state=RowState.DONE)
+            return await self._judged(asked, heard(item, told, answer.text))
         missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
         if missing > 0 and not item.asked_again:
             return await self._ask_for_the_rest(asked, answer, kept)
@@ -267,11 +293,25 @@ class Work:
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
         settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
+        settlement = self._judge.begun(item, settlement)
         over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
-        return Delivered(item=item, state=state, job_over=over)
+        return Delivered(item=item, state=settlement.state, job_over=over)
+
+    async def _judged(
+        self, asked: Asked, settlement: Settlement, *, sent: bool = True
+    ) -> Delivered:
+        """A picture has its verdict, or will have none."""
+        item = asked.item
+        settlement, redo = await self._judge.concluded(item, settlement)
+        over = await self._commit(asked, settlement, redo)
+        assert settlement.verdict is not None  # noqa: S101 - it was just concluded
+        self.log.info("picture.judged", job=item.job_id, row=item.number,
+                      index=settlement.verdict.index, unmet=len(settlement.verdict.unmet),
+                      problem=settlement.verdict.problem, again=redo is not None)  # fmt: skip
+        return Delivered(item=item, state=settlement.state, job_over=over, sent=sent)
 
     async def _ask_for_the_rest(self, asked: Asked, answer: Answer, kept: Kept) -> Deferred:
         pictures = kept.pictures
@@ -306,10 +346,7 @@ class Work:
             )
         match verdict:
             case Fail(problem=problem):
-                state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
-                failed = replace(settlement, state=state, problem=problem)
-                over = await self._commit(asked, failed)
-                self._say("item.failed", asked, problem)
+                over = await self._fail(asked, settlement, problem)
                 # A call without a known end says as little for the server as a refused one.
                 unclear = by_server or refusal.no is No.AMBIGUOUS
                 return Failed(
@@ -322,6 +359,17 @@ class Work:
             case Defer():
                 await self._learning.learn(asked, refusal)
                 return await self._defer(asked, refusal, settlement, verdict)
+
+    async def _fail(self, asked: Asked, settlement: Settlement, problem: Problem) -> bool:
+        """Never: a row without its pictures has failed, a picture without a verdict is a picture."""
+        if asked.item.judging is not None:
+            none = not_heard(asked.item, settlement, problem)
+            return (await self._judged(asked, none)).job_over
+        state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
+        failed = replace(settlement, state=state, problem=problem)
+        over = await self._commit(asked, self._judge.begun(asked.item, failed))
+        self._say("item.failed", asked, problem)
+        return over
 
     async def _defer(
         self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
@@ -346,13 +394,14 @@ class Work:
     def _cost(self, asked: Asked, answer: Answer | None) -> Decimal | None:
         return cost_usd(answer.usage if answer else None, asked.lane.model, self.catalogue)
 
-    async def _commit(self, asked: Asked, settlement: Settlement) -> bool:
+    async def _commit(self, asked: Asked, settlement: Settlement, redo: Redo | None = None) -> bool:
         """The outcome is durable when this returns, then the reply may go; True: the job is over."""
         over = await self._on_disk(
             lambda: self.ledger.call(
-                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
+                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock(),
+                redo=redo,
             )
-        )
+        )  # fmt: skip
         if asked.attempt != _NONE:
             self.purse.book(asked.item, asked.held, settlement)
             await asyncio.to_thread(self._forget_reply, asked.attempt)
