@@ -250,8 +250,10 @@ def test_it_says_all_it_says_without_script(browser: Browser, room: Room) -> Non
     with visit(browser, script=False) as seen:
         page = seen.open(room.page)
         expect(page.locator(".tools")).to_be_hidden()
-        page.locator("#r1 summary").click()
+        page.locator("#r1").get_by_text("Prompt and details").click()
+        expect(page.locator("#r1 .facts pre").first).to_be_visible()
         expect(page.locator("#r1 .facts")).to_contain_text("gpt-image-2.5-flare")
+        expect(page.locator("#r2 .facts pre").first).to_be_hidden()
         assert str(page.locator("#r1 .shot").get_attribute("href")).endswith("mug-1.jpg")
         assert page.locator("noscript meta").count() == 1
 

@@ -14,6 +14,7 @@ COLUMN = "checklist"
 MOST_POINTS = 20
 LONGEST_POINT = 300  # characters
 _LONGEST_REASON = 200
+_NOT_MET = "not met"
 _TOKENS_ROUND, _TOKENS_POINT = 60, 40  # of an answer
 
 _BULLET = re.compile(r"\s*(?:[-*•·–]\s+|\[.?\]\s*|\(?\d{1,2}[.)]\s+)*")
@@ -82,12 +83,17 @@ def read_answer(text: str, points: Sequence[str]) -> tuple[Unmet, ...] | None:
 
 def told(picture: Picture, verdict: Verdict, *, again: bool) -> Iterator[Adjustment]:
     """A verdict in words, beside what other checks found; `again`: another picture is asked for."""
-    used = "not met, asked for again" if again else "not met"
+    used = f"{_NOT_MET}, asked for again" if again else _NOT_MET
     for one in verdict.unmet:
         why = f"{picture.file}: {one.why}" if one.why else picture.file
         yield Adjustment(column=COLUMN, found=one.point, used=used, why=why)
     if verdict.problem:
         yield _not_judged(picture.file, verdict.problem)
+
+
+def is_unmet(found: Adjustment) -> bool:
+    """Whether a picture that is kept does not meet a point."""
+    return found.column == COLUMN and found.used == _NOT_MET
 
 
 def unjudged(points: Sequence[str]) -> Adjustment:
