@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -25,11 +24,9 @@ from sqlalchemy import (
 
 from watcher.core.jobs import (
     OPEN_STATES,
-    Adjustment,
     JobState,
     LaneKey,
     OpenItem,
-    Picture,
     RowState,
     Settlement,
     Slice,
@@ -37,17 +34,16 @@ from watcher.core.jobs import (
 from watcher.core.planning import item_from_json
 from watcher.ledger import schema
 from watcher.ledger.choices import Redo, queue_again
-from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro, to_usd
+from watcher.ledger.codec import load, to_micro, to_usd
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import cancelled_values, end_if_over
 from watcher.ledger.paid import note_paid
-from watcher.ledger.renditions import note_due
+from watcher.ledger.settling import OVER, add_pictures, end_attempt, set_row, settle_row
 from watcher.ledger.verdicts import judging_of, note_verdict
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
 
-_OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
 # Built once: these two stand between one call and the next, and building took longer than running.
 _BEFORE = select(func.count()).where(
@@ -279,24 +275,17 @@ class Items:
     ) -> bool:
         """Commit the outcome of an attempt; True when the whole job ended with it. `redo`: the row is asked again."""
         with self._database.write() as tx:
-            seconds = _end_attempt(tx, attempt, settlement, now)
-            _add_pictures(tx, item, settlement.pictures)
-            _settle_row(tx, item, settlement, seconds, now)
+            seconds = end_attempt(tx, attempt, settlement, now)
+            add_pictures(tx, item, settlement.pictures)
+            settle_row(tx, item, settlement, seconds, now)
             if settlement.fingerprint:
                 note_paid(tx, settlement.fingerprint, item.job_id, item.number, now)
             if settlement.verdict is not None:
                 note_verdict(tx, item.job_id, item.number, settlement.verdict, now)
             if redo is not None and not _is_cancelled(tx, item):
                 queue_again(tx, redo)
-            over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
+            over = settlement.state in OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
-
-
-def _more_found(tx: Connection, item: OpenItem, found: Sequence[Adjustment]) -> str:
-    """Beside what was found in an earlier attempt."""
-    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
-    before = load(tx.scalar(select(_rows.c.found).where(mine)) or "[]")
-    return dump([*before, *map(asdict, found)])
 
 
 def _is_running() -> ColumnElement[bool]:
@@ -347,88 +336,13 @@ def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
     tx.execute(update(_slices).where(mine).values(**values))
 
 
-def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
-    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
-    tx.execute(update(_rows).where(mine).values(**values))
-
-
 def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:
     """A row that would be asked for again is not, once its job is cancelled."""
     cancelled = _is_cancelled(tx, item)
     if cancelled:
-        _set_row(tx, item, **cancelled_values(now))
+        set_row(tx, item, **cancelled_values(now))
     return cancelled
 
 
 def _is_cancelled(tx: Connection, item: OpenItem) -> bool:
     return bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))
-
-
-def _end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:
-    """Returns how long the attempt took, in seconds."""
-    mine = _attempts.c.id == attempt
-    started = tx.scalar(select(_attempts.c.started_at).where(mine)) or now
-    tx.execute(
-        update(_attempts)
-        .where(mine)
-        .values(
-            ended_at=now, outcome=settlement.outcome, status=settlement.status,
-            code=settlement.code, request_id=settlement.request_id,
-            paid_maybe=settlement.paid_maybe, cost=to_micro(settlement.cost_usd),
-            usage=dump_usage(settlement.usage),
-        )
-    )  # fmt: skip
-    return max(0.0, now - started)
-
-
-def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -> None:
-    for picture in pictures:
-        tx.execute(
-            insert(_pictures).prefix_with("OR REPLACE").values(
-                job_id=item.job_id, number=item.number, index=picture.index, file=picture.file,
-                format=picture.format, width=picture.width, height=picture.height,
-                bytes=picture.bytes, sha256=picture.sha256,
-                print=picture.print,
-            )
-        )  # fmt: skip
-        note_due(tx, item.job_id, item.number, picture.index)
-
-
-def _settle_row(
-    tx: Connection, item: OpenItem, settlement: Settlement, seconds: float, now: float
-) -> None:
-    cost = to_micro(settlement.cost_usd)
-    values: dict[str, object] = {
-        "state": settlement.state,
-        "problem": dump_problem(settlement.problem),
-        "due_at": settlement.due_at,
-        "tries": settlement.tries,
-        "doubts": settlement.doubts,
-        "asked_again": settlement.asked_again,
-        "judging": settlement.judging,
-        "seconds": func.coalesce(_rows.c.seconds, 0.0) + seconds,
-        "ended_at": now if settlement.state in _OVER else None,
-    }
-    if cost is not None:
-        values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
-    if item.judging is None:
-        values |= _of_its_pictures(settlement)
-    if settlement.judging and settlement.outcome in ("answered", "reused"):
-        values |= {"tries": 0, "doubts": 0, "since": None}  # the next question has its own
-    if settlement.found:
-        values["found"] = _more_found(tx, item, settlement.found)
-    if settlement.outcome == "nobody":
-        values["since"] = None  # its day begins anew when its lane reopens
-    _set_row(tx, item, **values)
-
-
-def _of_its_pictures(settlement: Settlement) -> dict[str, object]:
-    """What a row tells of the call that it was taken for, and not of questions about what came."""
-    values: dict[str, object] = {"dropped": dump(list(settlement.dropped))}
-    if settlement.outcome in ("answered", "reused"):
-        source = "api" if settlement.outcome == "answered" else "cache"
-        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
-        values["saved"] = to_micro(settlement.saved_usd)
-    if settlement.request_id:
-        values["request_id"] = settlement.request_id
-    return values
