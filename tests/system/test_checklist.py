@@ -219,3 +219,43 @@ def test_judging_counts_in_estimates_and_budgets(tmp_path: Path) -> None:
         home.command("approve", str(job.summary["id"]))
         assert home.wait_over("list.json").statuses == ["done"]
         assert api.stats()["calls"] == 2
+
+
+def test_another_picture_is_asked_for_as_the_inbox_says(tmp_path: Path) -> None:
+    """`redo_as: edit`: an edit of the picture by the points that it does not meet; never beyond `redo_limit`,
+    which is told.
+    """
+    rows = {"prompt": "cups", "checklist": "a red saucer"}, {"prompt": "pots", "checklist": ""}
+    for limit in (1, 0):
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        settings = judging("redo", redo_as="edit", redo_limit=limit)
+        with (
+            sandbox(faults=["unmet:1 prompt~red saucer"]) as api,
+            house(folder, api.base_url, settings) as home,
+        ):
+            drop(home, *rows)
+            job = home.wait_over("list.csv")
+            assert job.statuses == ["done", "done"]
+            if not limit:
+                assert "not met, asked for again" not in adjusted(job)[0]
+                assert "not met → not asked for again (" in adjusted(job)[0]
+                assert "redo_limit is 0" in adjusted(job)[0]
+                assert api.stats()["pictures"] == 2
+                continue
+            assert api.stats()["by_path"]["/v1/images/edits"] == 1
+            trace = json.loads((job.folder / "metadata/1-1-redo2.json").read_text("utf-8"))
+            assert trace["prompt"] == "It must be so: a red saucer"
+
+
+def test_what_a_person_asks_for_again_is_judged_as_well(tmp_path: Path) -> None:
+    """A picture in place of one that somebody did not like has a verdict of its own."""
+    with sandbox() as api, house(tmp_path, api.base_url, judging()) as home:
+        drop(home, {"prompt": "a cup", "checklist": "a red saucer"})
+        job = home.wait_over("list.csv")
+        assert adjusted(job) == [""]
+        api.misbehave("unmet prompt~red saucer")
+        assert home.command("redo", str(job.summary["id"]), "1", "--note", "blue").returncode == 0
+        wait_for(lambda: "not met" in adjusted(job)[0], what="asked again, and judged")
+        assert "images/1-1-redo2.png: SANDBOX was told so" in adjusted(job)[0]
+        assert api.stats()["calls"] == 4

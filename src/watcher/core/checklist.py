@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from watcher.core.jobs import Adjustment, Json, Picture, Problem, Unmet, Verdict
+from watcher.core.jobs import Adjustment, Json, Picture, Unmet, Verdict
 
 COLUMN = "checklist"
 MOST_POINTS = 20
@@ -102,9 +102,9 @@ def unjudged(points: Sequence[str]) -> Adjustment:
                       why="the row did not get all of its pictures")  # fmt: skip
 
 
-def not_again(problem: Problem) -> Adjustment:
+def not_again(why: str) -> Adjustment:
     """Another picture was wanted and cannot be asked for."""
-    return Adjustment(column=COLUMN, found="not met", used="not asked for again", why=problem.what)
+    return Adjustment(column=COLUMN, found="not met", used="not asked for again", why=why)
 
 
 def note(verdicts: Sequence[Verdict]) -> str:

@@ -115,7 +115,7 @@ class Judge:
             except Unfit as error:
                 return _unseen(error.problem)
             except DiskError as error:
-                if error.code not in _GONE or not place.outbox.root.is_dir():
+                if not _is_gone(error, place):
                     raise
                 return _unseen(Problem(code="picture_gone", what="The picture lies there no more."))
 
@@ -124,28 +124,44 @@ class Judge:
     async def concluded(
         self, item: OpenItem, settlement: Settlement
     ) -> tuple[Settlement, Redo | None]:
-        """After a verdict: the next picture, another one in place of those that failed, or the row is done."""
+        """After a verdict: the next picture, another one in place of those that failed, or the row is done.
+        Raises DiskError.
+        """
         judging, verdict = _judging(item), settlement.verdict
         assert verdict is not None  # noqa: S101 - it is what came
         again = self.rules(item.inbox).vision == "redo" and not item.asked_again
-        found = (*settlement.found, *told(judging.picture, verdict, again=again))
         if judging.left:
-            more = replace(settlement, state=RowState.WAITING, judging=True, found=found)
-            return replace(more, problem=JUDGED_NEXT, due_at=self.clock(), tries=0, doubts=0), None
+            more = replace(settlement, state=RowState.WAITING, judging=True, problem=JUDGED_NEXT,
+                           due_at=self.clock(), tries=0, doubts=0)  # fmt: skip
+            return with_words(item, more, again=again), None
         done = replace(settlement, state=RowState.DONE, judging=False, problem=None, due_at=None)
         unmet = [one for one in (*judging.verdicts, verdict) if one.unmet]
         if not (again and unmet):
-            return replace(done, found=found), None
-        place, indexes = self.places[item.inbox], [one.index for one in unmet]
-        own = replace(item, item=judging.item)
+            return with_words(item, done), None
+        redo = await self._redo(replace(item, item=judging.item), unmet)
+        if isinstance(redo, WatcherError):
+            told_of = with_words(item, done)
+            return replace(told_of, found=(*told_of.found, not_again(redo.what))), None
+        return with_words(item, done, again=True), redo
+
+    async def _redo(self, item: OpenItem, unmet: Sequence[Verdict]) -> Redo | WatcherError:
+        """Or why not. Raises DiskError."""
+        indexes, place = [one.index for one in unmet], self.places[item.inbox]
         try:
-            redo = await asyncio.get_running_loop().run_in_executor(
-                place.disk, self.again, own, indexes, note(unmet)
+            return await asyncio.get_running_loop().run_in_executor(
+                place.disk, self.again, item, indexes, note(unmet)
             )
         except WatcherError as error:
-            why = not_again(Problem(code="redo_refused", what=error.what, hint=error.hint))
-            return replace(done, found=(*found, why)), None
-        return replace(done, found=found), redo
+            if isinstance(error, DiskError) and not _is_gone(error, place):
+                raise
+            return error
+
+
+def with_words(item: OpenItem, settlement: Settlement, *, again: bool = False) -> Settlement:
+    """With what is told of the verdict; `again`: another picture is asked for."""
+    picture, verdict = _judging(item).picture, settlement.verdict
+    words = told(picture, verdict, again=again) if verdict else ()
+    return replace(settlement, found=(*settlement.found, *words))
 
 
 def heard(item: OpenItem, settlement: Settlement, text: str) -> Settlement:
@@ -169,11 +185,13 @@ def lost(item: OpenItem) -> Settlement:
     settlement = given_up(item)
     if item.judging is None:
         return settlement
-    verdict = _none(item, BROKEN)
-    found = tuple(told(item.judging.picture, verdict, again=False))
-    return replace(
-        settlement, state=RowState.DONE, problem=None, judging=False, verdict=verdict, found=found
-    )
+    done = replace(settlement, state=RowState.DONE, problem=None, judging=False)
+    return with_words(item, not_heard(item, done, BROKEN))
+
+
+def _is_gone(error: DiskError, place: Place) -> bool:
+    """A picture that is not there, in an outbox that is."""
+    return error.code in _GONE and place.outbox.root.is_dir()
 
 
 def _none(item: OpenItem, problem: Problem) -> Verdict:

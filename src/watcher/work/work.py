@@ -300,12 +300,10 @@ class Work:
                       request_id=answer.request_id)  # fmt: skip
         return Delivered(item=item, state=settlement.state, job_over=over)
 
-    async def _judged(
-        self, asked: Asked, settlement: Settlement, *, sent: bool = True
-    ) -> Delivered:
+    async def _judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
         """A picture has its verdict, or will have none."""
         item = asked.item
-        settlement, redo = await self._judge.concluded(item, settlement)
+        settlement, redo = await self._on_disk(lambda: self._judge.concluded(item, said))
         over = await self._commit(asked, settlement, redo)
         assert settlement.verdict is not None  # noqa: S101 - it was just concluded
         self.log.info("picture.judged", job=item.job_id, row=item.number,
