@@ -64,6 +64,16 @@ class Provider:
     def purse(self) -> Provider:
         return self
 
+    @property
+    def judge(self) -> Provider:
+        return self
+
+    def step(self, item: OpenItem) -> OpenItem:
+        return item
+
+    async def next_step(self, _: OpenItem) -> None:
+        """Every row here is over with its first picture."""
+
     @asynccontextmanager
     async def sole(self, item: OpenItem) -> AsyncIterator[tuple[OpenItem, None]]:
         yield item, None
@@ -117,12 +127,6 @@ class Provider:
                 return Halted(item=item, problem=NO_MONEY, scope="provider")
         self.clock.now += 2.0 if said == "later" else 0.0  # the wait is over at once
         return Deferred(item=replace(item, due_at=due, pending=None), problem=NO_MONEY)
-
-    def step(self, item: OpenItem) -> OpenItem:
-        return item
-
-    async def next_step(self, _: OpenItem) -> None:
-        """Every row here is over with its first picture."""
 
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:
         del lane

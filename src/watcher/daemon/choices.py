@@ -1,10 +1,10 @@
-"""Settings → who looks for what people chose, and how a row is asked again."""
+"""Settings → who looks for what people chose, who judges pictures, and how a row is asked again."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from watcher.daemon.sides import Side
 from watcher.daemon.state import clear_inputs
 from watcher.ledger import Ledger, Redo
 from watcher.settings import Settings
+from watcher.work import Judge, JudgeRules, Place
 
 if TYPE_CHECKING:
     from watcher.daemon.daemon import Daemon
@@ -32,7 +33,24 @@ def redo_rules(settings: Settings, inbox: str) -> RedoRules:
     return RedoRules(limit=one.redo_limit, how=one.redo_as, grace=one.redo_grace, rows=rows)
 
 
-def asked_by_check(daemon: Daemon) -> Callable[[OpenItem, Sequence[int], str], Redo]:
+def make_judge(daemon: Daemon, places: Mapping[str, Place]) -> Judge:
+    """Who judges pictures by the checklists of their rows."""
+
+    def rules(inbox: str) -> JudgeRules:
+        vision = daemon.settings.inboxes[inbox].checks.vision
+        return JudgeRules(vision=vision, rows=redo_rules(daemon.settings, inbox).rows)
+
+    return Judge(
+        ledger=daemon.ledger,
+        places=places,
+        catalogue=daemon.catalogue,
+        rules=rules,
+        again=_asked_by_check(daemon),
+        clock=time.time,
+    )
+
+
+def _asked_by_check(daemon: Daemon) -> Callable[[OpenItem, Sequence[int], str], Redo]:
     """How a row is asked for others in place of pictures that do not meet its checklist."""
     redoing = _redoing(daemon)
 

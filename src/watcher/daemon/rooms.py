@@ -23,7 +23,7 @@ from watcher.intake import InboxRules
 from watcher.ledger import dump
 from watcher.scheduler import Turns
 from watcher.settings import COMMON, Api, Inbox, Settings
-from watcher.work import Account, JudgeRules
+from watcher.work import Account
 
 _PRIORITY = {"high": 1, "normal": 2, "low": 3}
 _CALLS_A_CLIENT = 8
@@ -208,11 +208,6 @@ def _approve_above(settings: Settings, name: str) -> Decimal | None:
 
 def check_rules(inbox: Inbox) -> CheckRules:
     return CheckRules(**inbox.checks.model_dump())
-
-
-def judge_rules(settings: Settings, inbox: str, today: date) -> JudgeRules:
-    rows = inbox_rules(settings, inbox, today).rows
-    return JudgeRules(vision=settings.inboxes[inbox].checks.vision, rows=rows)
 
 
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:

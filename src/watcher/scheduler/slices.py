@@ -99,7 +99,7 @@ class Scheduler:
         """
         due_again: list[float | LaneHalted] = []
         rows_open = await self._ledger.call(self._ledger.items.open_items, slice_)
-        items = [self._work.step(item) for item in rows_open]
+        items = [self._work.judge.step(item) for item in rows_open]
         async with self._places_of(slice_) as places, asyncio.TaskGroup() as rows:
             for item in items:
                 if item.pending is None and item.due_at > self._clock() + _NEAR:
@@ -156,7 +156,7 @@ class Scheduler:
                 self._on_change(item.job_id, over)
                 await self._note(lane, outcome)
             if not isinstance(outcome, Deferred):
-                return await self._work.next_step(item)
+                return await self._work.judge.next_step(item)
             if outcome.item.due_at > self._clock() + _NEAR:
                 return None
             item = outcome.item

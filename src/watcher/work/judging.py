@@ -73,6 +73,13 @@ class Judge:
             return replace(item, judging=replace(judging, problem=asked))
         return replace(item, item=asked, delivered=0, dropped=())
 
+    async def next_step(self, item: OpenItem) -> OpenItem | None:
+        """What is to be asked for of a row whose call brought something; None where it is over."""
+        if item.judging is None and not item.item.checklist:
+            return None
+        found = await self.ledger.insist(self.ledger.items.again, item)
+        return None if found is None else self.step(found)
+
     def begun(self, item: OpenItem, settlement: Settlement) -> Settlement:
         """A row that has its pictures is judged next, where it has a checklist."""
         wanted = item.item.checklist and self.rules(item.inbox).vision != "off"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -39,7 +39,7 @@ from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger, Redo
 from watcher.work.checking import Checking
-from watcher.work.judging import Judge, JudgeRules, heard, lost, not_heard
+from watcher.work.judging import Judge, heard, lost, not_heard
 from watcher.work.keeping import Keeping, Kept
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
@@ -93,8 +93,7 @@ class Work:
     inputs: Inputs
     space: Space
     rules: Callable[[str], CheckRules]
-    judge_rules: Callable[[str], JudgeRules]
-    again: Callable[[OpenItem, Sequence[int], str], Redo]
+    judge: Judge
     clock: Callable[[], float]
     random: random.Random
     log: Log
@@ -105,7 +104,6 @@ class Work:
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
-    _judge: Judge = field(init=False)
     reuse: Reuse = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,14 +121,6 @@ class Work:
         self._learning = Learning(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
         )
-        self._judge = Judge(
-            ledger=self.ledger,
-            places=self.places,
-            catalogue=self.catalogue,
-            rules=self.judge_rules,
-            again=self.again,
-            clock=self.clock,
-        )
         self.reuse = Reuse(
             ledger=self.ledger,
             places=self.places,
@@ -138,7 +128,7 @@ class Work:
             account=self.account,
             days=self.reuse_days,
             on_disk=self._on_disk,
-            judge=self._judge,
+            judge=self.judge,
             clock=self.clock,
         )
 
@@ -148,18 +138,6 @@ class Work:
 
     def lane(self, item: OpenItem) -> LaneKey:
         return LaneKey(account=self.account(item.inbox).name, model=item.item.model)
-
-    def step(self, item: OpenItem) -> OpenItem:
-        """What is to be asked for of a row now: itself, or what one of its pictures is worth."""
-        return self._judge.step(item)
-
-    async def next_step(self, item: OpenItem) -> OpenItem | None:
-        """What is to be asked for of a row whose call brought something; None where it is over."""
-        if item.judging is None and not item.item.checklist:
-            return None
-        find = lambda: self.ledger.call(self.ledger.items.again, item)  # noqa: E731
-        found = await self._on_disk(find)
-        return None if found is None else self.step(found)
 
     def found_reply(self, item: OpenItem) -> Asked | None:
         """The reply to an attempt of an earlier process, paid for and on disk."""
@@ -212,7 +190,7 @@ class Work:
         if item.judging is not None:
             item = await self._forget_interrupted(item)
             return await self._judged(self._unsent(item, lane, None), settlement, sent=False)
-        settlement = self._judge.begun(item, settlement)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(self._unsent(item, lane, None), settlement)
         self.log.info("item.reused", job=item.job_id, row=item.number,
                       files=[picture.file for picture in settlement.pictures])  # fmt: skip
@@ -261,7 +239,7 @@ class Work:
         if not item.item.images:
             return Loaded()
         if item.judging is not None:
-            return await self._on_disk(lambda: self._judge.load(item, self.account(item.inbox)))
+            return await self._on_disk(lambda: self.judge.load(item, self.account(item.inbox)))
         disk = self.places[item.inbox].disk
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
@@ -293,7 +271,7 @@ class Work:
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
         settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
-        settlement = self._judge.begun(item, settlement)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
@@ -303,7 +281,7 @@ class Work:
     async def _judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
         """A picture has its verdict, or will have none."""
         item = asked.item
-        settlement, redo = await self._on_disk(lambda: self._judge.concluded(item, said))
+        settlement, redo = await self._on_disk(lambda: self.judge.concluded(item, said))
         over = await self._commit(asked, settlement, redo)
         assert settlement.verdict is not None  # noqa: S101 - it was just concluded
         self.log.info("picture.judged", job=item.job_id, row=item.number,
@@ -365,7 +343,7 @@ class Work:
             return (await self._judged(asked, none)).job_over
         state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
         failed = replace(settlement, state=state, problem=problem)
-        over = await self._commit(asked, self._judge.begun(asked.item, failed))
+        over = await self._commit(asked, self.judge.begun(asked.item, failed))
         self._say("item.failed", asked, problem)
         return over
 
