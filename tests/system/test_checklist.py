@@ -11,14 +11,12 @@ import pytest
 from tests.system.house import INBOX, House, Job, Values, house, sandbox, wait_for
 
 MODEL, JUDGE = "gpt-image-2.5-flare", "gpt-6-luna"
-# A price and a size that the shipped catalogue does not know.
-PRICE = {"price": {"text_in": 1.0, "text_out": 4.0}, "reference_tokens": {"": 1000}}
 
 
 def judging(vision: str = "warn", **more: object) -> Values:
     """Settings of an inbox whose pictures are judged, one call after the other."""
     return {
-        "api": {"models": {JUDGE: PRICE}, "retry": {"attempts": 2, "base": 0.1, "longest": 0.2}},
+        "api": {"retry": {"attempts": 2, "base": 0.1, "longest": 0.2}},
         "limits": {"concurrency": 1},
         "inboxes": {INBOX: {"checks": {"vision": vision}, "reuse_days": 0, **more}},
     }
