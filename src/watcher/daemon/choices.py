@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +26,25 @@ _KEPT = 2 * 86_400.0  # seconds that pictures which were sent are kept after the
 _TIDY = 3_600.0  # seconds between two looks for older ones
 
 
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
 def redo_rules(settings: Settings, inbox: str) -> RedoRules:
     """What an inbox says about rows that are asked again."""
     one = settings.inboxes[inbox]
-    rows = rooms.inbox_rules(settings, inbox, datetime.now(UTC).date()).rows
+    rows = rooms.inbox_rules(settings, inbox, _today()).rows
     return RedoRules(limit=one.redo_limit, how=one.redo_as, grace=one.redo_grace, rows=rows)
 
 
 def make_judge(daemon: Daemon, places: Mapping[str, Place]) -> Judge:
     """Who judges pictures by the checklists of their rows."""
 
+    of = {name: rooms.Rules(lambda: daemon.settings, name, _today) for name in daemon.serving}
+
     def rules(inbox: str) -> JudgeRules:
         vision = daemon.settings.inboxes[inbox].checks.vision
-        return JudgeRules(vision=vision, rows=redo_rules(daemon.settings, inbox).rows)
+        return JudgeRules(vision=vision, rows=of[inbox]().rows)
 
     return Judge(
         ledger=daemon.ledger,
