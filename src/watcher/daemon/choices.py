@@ -39,7 +39,6 @@ def redo_rules(settings: Settings, inbox: str) -> RedoRules:
 
 def make_judge(daemon: Daemon, places: Mapping[str, Place]) -> Judge:
     """Who judges pictures by the checklists of their rows."""
-
     of = {name: rooms.Rules(lambda: daemon.settings, name, _today) for name in daemon.serving}
 
     def rules(inbox: str) -> JudgeRules:
