@@ -257,3 +257,22 @@ def test_what_a_person_asks_for_again_is_judged_as_well(tmp_path: Path) -> None:
         wait_for(lambda: "not met" in adjusted(job)[0], what="asked again, and judged")
         assert "images/1-1-redo2.png: SANDBOX was told so" in adjusted(job)[0]
         assert api.stats()["calls"] == 4
+
+
+def test_what_nobody_can_look_at_is_not_judged(tmp_path: Path) -> None:
+    """A row without all of its pictures, and a drawing, which no model sees: said so, and nothing is paid for it."""
+    rows = (
+        {"prompt": "cups", "n": 2, "checklist": "a red saucer"},
+        {"prompt": "pots", "model": "gpt-image-2.6-flare", "output_format": "svg", "checklist": "a lid"},
+    )  # fmt: skip
+    with (
+        sandbox(faults=["fewer:1 prompt~cups", "400 prompt~cups"]) as api,
+        house(tmp_path, api.base_url, judging()) as home,
+    ):
+        drop(home, *rows)
+        job = home.wait_over("list.csv")
+        assert job.statuses == ["partial", "done"]
+        few, drawing = adjusted(job)
+        assert few == "checklist: 1 point → not judged (the row did not get all of its pictures)"
+        assert drawing.startswith("checklist: images/2-1.svg → could not be judged (")
+        assert "/v1/responses" not in api.stats()["by_path"]
