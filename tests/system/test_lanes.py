@@ -159,7 +159,9 @@ def test_a_probe_is_one_call(tmp_path: Path) -> None:
         home.drop("rows.csv", prompts_csv([f"row {at}" for at in range(200)]))
         wait_paused(home, "rows.csv")
         before = api.stats()["calls"]
-        assert before <= 8
+        assert before <= 8 + len(
+            home.events("lane.halted")
+        )  # a slow machine has seen probes by now
         halts = len(home.events("lane.halted"))
         wait_for(lambda: len(home.events("lane.halted")) >= halts + 3, what="it was probed thrice")
         probes = len(home.events("lane.halted")) - halts

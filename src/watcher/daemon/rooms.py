@@ -182,6 +182,7 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         retired_models=api.retired_models,
         extra_parameters=frozenset(api.extra_parameters),
         allow_urls=inbox.allow_urls,
+        judges=inbox.checks.vision != "off",
     )
     shown = {"renditions": [one.name for one in inbox.renditions]} if inbox.renditions else {}
     return InboxRules(
@@ -236,6 +237,7 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
         **({"models": dict(api.models)} if api.models else {}),
+        **({"vision": inbox.checks.vision} if inbox.checks.vision != "off" else {}),
         **({"sheet": inbox.sheet} if inbox.sheet else {}),
         **({"images": _picture_row(inbox)} if inbox.images else {}),
     }

@@ -252,7 +252,7 @@ class Intake:
                 )
                 planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)
-                pricing = Pricing(self.catalogue, rules.server)
+                pricing = Pricing(self.catalogue, rules.server, rules.rows)
                 rows = new_rows(
                     parsed, planner, pictures, rules.filename, pricing, anew=_is_anew(claimed)
                 )

@@ -11,7 +11,7 @@ from watcher.core.jobs import JobState, OpenItem, Problem, RowState
 from watcher.ledger import schema
 from watcher.ledger.codec import dump_problem
 from watcher.ledger.database import Database
-from watcher.ledger.jobs import end_if_over
+from watcher.ledger.jobs import cancelled_values, end_if_over
 
 _jobs, _rows, _paused = schema.jobs, schema.rows, schema.paused
 
@@ -89,7 +89,7 @@ class Orders:
             tx.execute(
                 update(_rows)
                 .where(_rows.c.job_id == job_id, waiting)
-                .values(state=RowState.CANCELLED, due_at=None, ended_at=now)
+                .values(**cancelled_values(now))
             )
             end_if_over(tx, job_id, now)
             return True

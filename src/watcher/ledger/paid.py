@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, or_, select
 
 from watcher.core.jobs import Picture, RowState
 from watcher.ledger import schema
@@ -28,7 +28,7 @@ _FIND = (
     .where(
         _paid.c.fingerprint == bindparam("same"),
         _paid.c.paid_at >= bindparam("since"),
-        _rows.c.state == RowState.DONE,
+        or_(_rows.c.state == RowState.DONE, _rows.c.judging),
     )
 )
 # One text however many are asked about: a list of values would be a new statement for each length.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from watcher.core.jobs import OpenItem
 from watcher.core.log import Log
 from watcher.ledger import Ledger
+from watcher.work.judging import lost
 from watcher.work.keeping import OnDisk
-from watcher.work.settlements import given_up
+from watcher.work.settlements import BROKEN
 from watcher.work.values import Failed
 
 _MOST = 3  # that one row may meet
@@ -34,12 +35,8 @@ class Faults:
         if self._met[row] < _MOST:
             return None
         del self._met[row]
-        settlement = given_up(item)
         settle = self.ledger.items.settle
         over = await self.on_disk(
-            lambda: self.ledger.call(settle, item, _NONE, settlement, now=self.clock())
+            lambda: self.ledger.call(settle, item, _NONE, lost(item), now=self.clock())
         )
-        assert settlement.problem is not None  # noqa: S101 - it is why
-        return Failed(
-            item=item, problem=settlement.problem, job_over=over, by_server=False, sent=False
-        )
+        return Failed(item=item, problem=BROKEN, job_over=over, by_server=False, sent=False)

@@ -17,6 +17,7 @@ from watcher.core.report import json_text
 from watcher.core.reuse import fingerprint
 from watcher.ledger import Ledger, PaidRow
 from watcher.outbox import BadPicture, look_at_picture
+from watcher.work.judging import Judge
 from watcher.work.keeping import OnDisk
 from watcher.work.pictures import Inputs
 from watcher.work.settlements import counted
@@ -40,6 +41,7 @@ class Reuse:
     add_copy: Callable[[OpenItem, Picture, bytes], None]
     days: Callable[[str], float]
     on_disk: OnDisk
+    judge: Judge
     clock: Callable[[], float]
     _asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
@@ -50,6 +52,9 @@ class Reuse:
         Of rows that ask for the same one at a time is in here, so that the others find what it got; one
         that has something of its own already, or may have, takes nothing over. Raises Withdrawn.
         """
+        if item.judging is not None and item.judging.problem is not None:
+            yield item, self.judge.let_go(item, item.judging.problem)
+            return
         act = lambda: self.ledger.call(self.without_refused, item)  # noqa: E731
         item = await self.on_disk(act)
         print_ = await self._fingerprint(item)
@@ -71,6 +76,8 @@ class Reuse:
 
     async def _taken_over(self, item: OpenItem) -> Settlement | None:
         since = self.clock() - self.days(item.inbox) * _DAY
+        if item.judging is not None:
+            return await self.judge.known(item, since)
         find = self.ledger.paid.find
         paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):

@@ -51,7 +51,7 @@ def refused(item: OpenItem, refusal: Refusal, cost: Decimal | None) -> Settlemen
 def counted(settlement: Settlement, item: OpenItem) -> Settlement:
     return replace(
         settlement, tries=item.tries, doubts=item.doubts, dropped=item.dropped,
-        asked_again=item.asked_again,
+        asked_again=item.asked_again, judging=item.judging is not None,
     )  # fmt: skip
 
 
@@ -70,6 +70,12 @@ NOT_GOOD_ENOUGH = Problem(
     code="checks",
     what="A picture did not pass the checks of this inbox; it lies in the folder redone.",
     hint="It is asked for once more.",
+)
+
+
+JUDGED_NEXT = Problem(
+    code="judging",
+    what="Its pictures are there, and are being judged by its checklist.",
 )
 
 
@@ -102,14 +108,15 @@ def reply_lost(error: DiskError) -> Refusal:
 
 def given_up(item: OpenItem) -> Settlement:
     """After faults of our own."""
-    problem = Problem(
-        code="internal",
-        what="This program met a fault of its own with this row, several times.",
-        hint="Send the row and the log to who looks after image-watcher; drop failed.csv after an update.",
-    )
     state = RowState.PARTIAL if item.delivered else RowState.FAILED
-    return counted(Settlement(state=state, outcome="never", problem=problem), item)
+    return counted(Settlement(state=state, outcome="never", problem=BROKEN), item)
 
+
+BROKEN = Problem(
+    code="internal",
+    what="This program met a fault of its own with this row, several times.",
+    hint="Send the row and the log to who looks after image-watcher; drop failed.csv after an update.",
+)
 
 NO_KEY = Refusal(
     no=No.NOBODY,

@@ -46,9 +46,10 @@ from watcher.core.policy import (
 )
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
-from watcher.ledger import HaltedLane, Ledger
+from watcher.ledger import HaltedLane, Ledger, Redo
 from watcher.work.checking import Checking
 from watcher.work.faults import Faults
+from watcher.work.judging import Judge, heard, not_heard
 from watcher.work.keeping import Keeping, Kept, may_come_yet
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
@@ -101,6 +102,7 @@ class Work:
     inputs: Inputs
     space: Space
     rules: Callable[[str], CheckRules]
+    judge: Judge
     clock: Callable[[], float]
     random: random.Random
     log: Log
@@ -140,6 +142,7 @@ class Work:
             without_refused=lambda item: self._learning.without_refused(item, self.lane(item)),
             days=self.reuse_days,
             on_disk=self._on_disk,
+            judge=self.judge,
             clock=self.clock,
         )
 
@@ -198,8 +201,12 @@ class Work:
         )
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
-        """Commit that a row has what an equal one was paid for."""
+        """Commit what a row has without a call: what an equal one was paid for."""
         lane = self.lane(item)
+        if item.judging is not None:
+            item = await self._forget_interrupted(item)
+            return await self._judged(self._unsent(item, lane, None), settlement, sent=False)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(self._unsent(item, lane, None), settlement)
         self.log.info("item.reused", job=item.job_id, row=item.number,
                       files=[picture.file for picture in settlement.pictures])  # fmt: skip
@@ -242,6 +249,8 @@ class Work:
     async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
         if not item.item.images:
             return Loaded()
+        if item.judging is not None:
+            return await self._on_disk(lambda: self.judge.load(item, self.account(item.inbox)))
         disk = self.places[item.inbox].disk
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
@@ -262,6 +271,9 @@ class Work:
 
     async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
         item, pictures = asked.item, kept.pictures
+        if item.judging is not None:
+            told = answered(item, answer, (), self._cost(asked, answer), state=RowState.DONE)
+            return await self._judged(asked, heard(item, told, answer.text))
         missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
         if missing > 0 and not item.asked_again and kept.lost is None:
             return await self._ask_for_the_rest(asked, answer, kept)
@@ -270,11 +282,23 @@ class Work:
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
         settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
-        return Delivered(item=item, state=state, job_over=over)
+        return Delivered(item=item, state=settlement.state, job_over=over)
+
+    async def _judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
+        """A picture has its verdict, or will have none."""
+        item = asked.item
+        settlement, redo = await self._on_disk(lambda: self.judge.concluded(item, said))
+        over = await self._commit(asked, settlement, redo)
+        assert settlement.verdict is not None  # noqa: S101 - it was just concluded
+        self.log.info("picture.judged", job=item.job_id, row=item.number,
+                      index=settlement.verdict.index, unmet=len(settlement.verdict.unmet),
+                      problem=settlement.verdict.problem, again=redo is not None)  # fmt: skip
+        return Delivered(item=item, state=settlement.state, job_over=over, sent=sent)
 
     def _fetch_later(self, asked: Asked, lost: Refusal) -> Deferred:
         """The attempt stays open and its reply on the disk, where the next look finds it, after a crash too."""
@@ -317,10 +341,7 @@ class Work:
             )
         match verdict:
             case Fail(problem=problem):
-                state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
-                failed = replace(settlement, state=state, problem=problem)
-                over = await self._commit(asked, failed)
-                self._say("item.failed", asked, problem)
+                over = await self._fail(asked, settlement, problem)
                 unanswered = refusal.no is No.AMBIGUOUS
                 # A call without a known end says as little for the server as a refused one.
                 return Failed(
@@ -334,6 +355,17 @@ class Work:
             case Defer():
                 await self._learning.learn(asked, refusal)
                 return await self._defer(asked, refusal, settlement, verdict)
+
+    async def _fail(self, asked: Asked, settlement: Settlement, problem: Problem) -> bool:
+        """Never: a row without its pictures has failed, a picture without a verdict is a picture."""
+        if asked.item.judging is not None:
+            none = not_heard(asked.item, settlement, problem)
+            return (await self._judged(asked, none)).job_over
+        state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
+        failed = replace(settlement, state=state, problem=problem)
+        over = await self._commit(asked, self.judge.begun(asked.item, failed))
+        self._say("item.failed", asked, problem)
+        return over
 
     async def _defer(
         self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
@@ -361,13 +393,14 @@ class Work:
     def _cost(self, asked: Asked, said: Answer | Refusal) -> Decimal | None:
         return cost_usd(said.usage, asked.lane.model, self.catalogue)
 
-    async def _commit(self, asked: Asked, settlement: Settlement) -> bool:
+    async def _commit(self, asked: Asked, settlement: Settlement, redo: Redo | None = None) -> bool:
         """The outcome is durable when this returns, then the reply may go; True: the job is over."""
         over = await self._on_disk(
             lambda: self.ledger.call(
-                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
+                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock(),
+                redo=redo,
             )
-        )
+        )  # fmt: skip
         if asked.attempt != _NONE:
             self.purse.book(asked.item, asked.held, settlement)
             await asyncio.to_thread(self._forget_reply, asked.attempt)

@@ -36,9 +36,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "frame_count": (),
     "frame_duration_ms": (),
     "reuse": (),
+    "checklist": (),
 }
 # What differs from row to row, and so is not looked up among rows that say the same.
-OWN_FIELDS = frozenset({"prompt", "name", "user", "image", "mask", "markup"})
+OWN_FIELDS = frozenset({"prompt", "name", "user", "image", "mask", "markup", "checklist"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
