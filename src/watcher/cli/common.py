@@ -15,7 +15,7 @@ from watcher.core.errors import WatcherError
 from watcher.core.log import Log
 from watcher.daemon.state import StateLock
 from watcher.ledger import Ledger, upkeep
-from watcher.logs import configure, get_logger, register_secret
+from watcher.logs import SOCKET, configure, get_logger, is_journal, register_secret
 from watcher.settings import COMMON, Loaded, Settings, find_key, load
 
 Config = Annotated[
@@ -60,6 +60,7 @@ def start_logging(settings: Settings, stream: TextIO = sys.stderr) -> Log:
         format=settings.logs.format,
         stream=stream,
         is_tty=stream.isatty(),
+        journal=SOCKET if is_journal(stream.fileno(), os.environ) else None,
     )
     return get_logger()
 
