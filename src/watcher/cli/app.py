@@ -123,7 +123,7 @@ def check(
 
     loaded = load_settings(config)
     read = Finding(ok=True, what=f"settings: {loaded.file or 'defaults and environment'}")
-    found = look(loaded.settings, keys_of(loaded.settings), offline=offline)
+    found = look(loaded.settings, keys_of(loaded), offline=offline)
     tell(chain([read], alerts.understood(loaded.settings), found), as_json=as_json)
 
 
@@ -168,8 +168,8 @@ def models(
 
     from watcher.cli import models as page  # noqa: PLC0415
 
-    settings = load_settings(config).settings
-    key = "" if offline else key_of(settings)
+    loaded = load_settings(config)
+    settings, key = loaded.settings, "" if offline else key_of(loaded)
     found = page.gather(settings, key, datetime.now(UTC).date(), offline=offline)
     if as_json:
         typer.echo(json.dumps(page.as_json(found), indent=2))
@@ -222,7 +222,8 @@ def process(
     from watcher.cli import process as one  # noqa: PLC0415
     from watcher.core.report import job_json  # noqa: PLC0415
 
-    settings = load_settings(config).settings
+    loaded = load_settings(config)
+    settings = loaded.settings
     log = start_logging(
         settings.model_copy(update={"logs": settings.logs.model_copy(update={"level": "error"})})
     )
@@ -232,7 +233,7 @@ def process(
         typer.echo(json.dumps(dropped) if as_json else "\n".join(dropped))
         return
     console = Console(stderr=True)
-    jobs = one.process_files(settings, keys_of(settings), name, files, log=log, console=console)
+    jobs = one.process_files(settings, keys_of(loaded), name, files, log=log, console=console)
     for job in jobs:
         if as_json:
             typer.echo(json.dumps(job_json(job, version=__version__)))

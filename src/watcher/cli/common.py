@@ -65,17 +65,18 @@ def start_logging(settings: Settings, stream: TextIO = sys.stderr) -> Log:
     return get_logger()
 
 
-def key_of(settings: Settings, inbox: str = COMMON) -> str:
+def key_of(loaded: Loaded, inbox: str = COMMON) -> str:
     """The API's key, never to be shown; "" when there is none. Raises SettingsError."""
-    key = find_key(settings, os.environ, inbox)[0].get_secret_value()
+    found, _ = find_key(loaded.settings, os.environ, inbox, credential=loaded.credential)
+    key = found.get_secret_value()
     if key:
         register_secret(key)
     return key
 
 
-def keys_of(settings: Settings) -> dict[str, str]:
+def keys_of(loaded: Loaded) -> dict[str, str]:
     """Those of all inboxes, and the common one. Raises SettingsError."""
-    return {name: key_of(settings, name) for name in (COMMON, *settings.inboxes)}
+    return {name: key_of(loaded, name) for name in (COMMON, *loaded.settings.inboxes)}
 
 
 @contextmanager
