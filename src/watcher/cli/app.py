@@ -19,6 +19,7 @@ from watcher.cli.common import (
     AsJson,
     Config,
     Job,
+    act_as_owner,
     key_of,
     keys_of,
     load_settings,
@@ -261,6 +262,7 @@ def redo(
     from watcher.cli.redo import redo as again  # noqa: PLC0415
 
     settings = load_settings(config).settings
+    act_as_owner(settings)
     with open_ledger(settings) as ledger:
         typer.echo(again(settings, ledger, job, row, index=picture, note=note))
 
@@ -276,6 +278,7 @@ def renditions(job: Job, config: Config = None) -> None:
     from watcher.cli import renditions as copies  # noqa: PLC0415
 
     settings = load_settings(config).settings
+    act_as_owner(settings)
     with open_ledger(settings) as ledger:
         said, good = copies.make(settings, ledger, job, Console(stderr=True))
     typer.echo(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -81,13 +81,31 @@ def keys_of(loaded: Loaded) -> dict[str, str]:
 
 @contextmanager
 def held(settings: Settings) -> Iterator[Path]:
-    """The state folder, while no daemon works with it. Raises StateBusy."""
-    lock = StateLock(settings.state_dir)
+    """The state folder, while no daemon works with it. Raises StateBusy.
+
+    What root makes in it ends as its owner's: the service must be able to use it.
+    """
+    state_dir = settings.state_dir
+    lock = StateLock(state_dir)
     lock.acquire()
     try:
-        yield settings.state_dir
+        yield state_dir
     finally:
+        if os.geteuid() == 0:
+            owner = state_dir.stat()
+            for path in state_dir.rglob("*"):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         lock.release()
+
+
+def act_as_owner(settings: Settings) -> None:
+    """From now on root is the user that the state belongs to: what is made here, the service works with."""
+    with suppress(FileNotFoundError):
+        owner = settings.state_dir.stat()
+        if os.geteuid() == 0 != owner.st_uid:
+            os.setgroups([owner.st_gid])
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
 
 
 @contextmanager
