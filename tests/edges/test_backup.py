@@ -159,6 +159,7 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path) -> None:
         cut,
         _tampered(good, tmp_path / "reply", replies_7_reply=b"another answer"),
         _tampered(good, tmp_path / "out", **{"../../out.txt": b"x"}),
+        _tampered(good, tmp_path / "above", **{"replies/../../../out.txt": b"x"}),
         _tampered(good, tmp_path / "more", **{"replies/9.reply": b"x"}),
         _tampered(good, tmp_path / "about", backup_json=b"{}"),
     ]
