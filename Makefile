@@ -110,6 +110,9 @@ test-deb: deb  ## the same, installed, checked and purged in a fresh Debian fold
 test-unit: deb  ## the same as a service under a systemd of its own, booted for it; as root
 	packaging/test-unit
 
+test-container: $(VENV)/.dev  ## the image, built without a registry and tried without a network; as root
+	packaging/test-container $(VENV)
+
 sbom: $(VENV)/.dev  ## what the program is made of (CycloneDX), into dist/
 	mkdir -p dist
 	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type application \

@@ -254,6 +254,7 @@ def redo(
         typer.Option("--picture", help="Its number, where only one of several is meant."),
     ] = None,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask for a row again, with a note; what it had is kept. Paid as any row is, up to redo_limit.
 
@@ -264,11 +265,12 @@ def redo(
     settings = load_settings(config).settings
     act_as_owner(settings)
     with open_ledger(settings) as ledger:
-        typer.echo(again(settings, ledger, job, row, index=picture, note=note))
+        told = again(settings, ledger, job, row, index=picture, note=note)
+    typer.echo(json.dumps({"told": told}) if as_json else told)
 
 
 @app.command()
-def renditions(job: Job, config: Config = None) -> None:
+def renditions(job: Job, config: Config = None, as_json: AsJson = False) -> None:
     """Make the copies of a job's pictures again, as its inbox asks for them now. Free, and made here.
 
     Exit code 1 when some could not be made.
@@ -281,7 +283,7 @@ def renditions(job: Job, config: Config = None) -> None:
     act_as_owner(settings)
     with open_ledger(settings) as ledger:
         said, good = copies.make(settings, ledger, job, Console(stderr=True))
-    typer.echo(said)
+    typer.echo(json.dumps({"told": said}) if as_json else said)
     if not good:
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
 
@@ -310,6 +312,7 @@ def sandbox(
     picture_bytes: Annotated[
         int | None, typer.Option("--picture-bytes", help="Make pictures of about this many bytes.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """A local image API for trying out: draws real pictures, costs nothing, misbehaves when told to.
 
@@ -327,12 +330,12 @@ def sandbox(
         tells_limits=limit_headers,
         picture_bytes=picture_bytes,
     )
-    serve(options, _say_ready)
 
+    def ready(base_url: str) -> None:
+        sys.stdout.write(f"{json.dumps({'base_url': base_url}) if as_json else base_url}\n")
+        sys.stdout.flush()
 
-def _say_ready(base_url: str) -> None:
-    sys.stdout.write(f"{base_url}\n")
-    sys.stdout.flush()
+    serve(options, ready)
 
 
 @app.command()
@@ -343,6 +346,7 @@ def demo(
     examples: Annotated[
         Path, typer.Option("--examples", help="The files that are dropped.")
     ] = Path("config/examples"),
+    as_json: AsJson = False,
 ) -> None:
     """Try it out: start the sandbox and the daemon, drop the examples, show what comes of it.
 
@@ -350,5 +354,5 @@ def demo(
     """
     from watcher.cli.demo import play  # noqa: PLC0415
 
-    if not play(folder, examples):
+    if not play(folder, examples, as_json=as_json):
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
