@@ -244,6 +244,34 @@ def test_colour_and_width_follow_the_terminal(worked: House) -> None:
             assert max(len(line.rstrip()) for line in shown.splitlines()) <= 60
 
 
+def test_a_narrow_terminal_shows_all_of_it(worked: House) -> None:
+    """At forty columns nothing is cut off: ids and paths can be copied, folded where they do not fit."""
+    job = _id(worked, "bad.csv")
+    for words, wanted in (
+        (("jobs",), (job, "bad.csv", "partial")),
+        (("status",), (job, str(worked.inbox))),
+        (("show", job), (job, str(worked.outbox), "bad.csv")),
+        (("costs",), ("$0.",)),
+    ):
+        done = subprocess.run(
+            [*PROGRAM, *words, "--config", str(worked.config)],
+            cwd=worked.folder, env=clean_environ(COLUMNS="40"),
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= 40, done.stdout
+        assert "…" not in done.stdout, done.stdout
+        assert [one for one in wanted if one not in _unfolded(lines)] == [], done.stdout
+        assert "e+0" not in done.stdout
+
+
+def _unfolded(lines: list[str]) -> str:
+    """Each column of a table, put together again from its lines; they are two spaces apart."""
+    parts = [re.split(r"\s{2,}", line) for line in lines]
+    flat = "".join(line.strip() for line in lines)
+    return flat + "|" + "|".join("".join(p[at] for p in parts if at < len(p)) for at in range(8))
+
+
 def test_the_shell_completes_commands_and_jobs(worked: House) -> None:
     """Completion offers every command, and the jobs of the settings that are in force."""
     more = {"_IMAGE_WATCHER_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
