@@ -121,10 +121,12 @@ def test_failed_rows_run_again(tmp_path: Path) -> None:
     ],
 )
 def test_another_site_orders_nothing(place: Door, headers: dict[str, str]) -> None:
-    """A form on another site is refused, even with the cookie and the right hidden field."""
+    """A form on another site is refused, even with the cookie and the right hidden field, or with the token."""
     with _logged_in(place) as (client, csrf):
         answer = client.post(f"/jobs/{_job(place)}/retry", data={"csrf": csrf}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    with_token = place.client.post(f"/jobs/{_job(place)}/retry", headers={**headers, **BEARER})
+    assert (with_token.status_code, with_token.json()["code"]) == (403, "cross_site")
 
 
 def test_a_form_without_its_hidden_field_is_refused(place: Door) -> None:

@@ -169,6 +169,26 @@ def test_names_lead_nowhere_else(place: Door) -> None:
     assert not list(place.house.folder.parent.glob("evil*"))
 
 
+def test_another_site_hands_in_nothing(place: Door) -> None:
+    """A page of another site is refused, also where it knows the token; there is no answer to its question either (CORS)."""
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        answer = _post(place, json=CATS, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    answer = place.client.options("/jobs", headers=asked)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    own = _post(place, json=CATS, headers={"origin": place.url})
+    assert own.status_code == 202
+
+
+def test_a_body_that_drips_is_let_go(place: Door) -> None:
+    """A body of which no piece comes for fifteen seconds is given up with 408; nothing of it is kept."""
+    head = f"POST /jobs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n["
+    assert place.raw(head.encode(), timeout=60).startswith(b"HTTP/1.1 408")
+    assert list((place.house.state / "posts").iterdir()) == []
+
+
 def test_too_much_is_refused_before_it_is_read(tmp_path: Path) -> None:
     """A body beyond the inbox's limit is refused by its announced size, and in the middle where it lies."""
     settings = {**INTAKE, "inboxes": {"main": {"max_file_mb": 0.1}}}

@@ -93,13 +93,13 @@ class Access:
             raise self.refusal("This needs the token.", _BASIC)
 
     def require_order(self, request: Request, form: Mapping[str, object]) -> None:
-        """An order needs the token in the header, or a session and a form of our own page."""
+        """An order needs the token in the header, or a session and a form; and comes from no page but ours."""
+        self.require_own_page(request)
         if self.is_bearer(request):
             return
         session = self.session(request)
         if session is None:
             raise self.refusal("Orders need the token.", _BASIC)
-        self.require_own_page(request)
         if not _same(str(form.get("csrf", "")), session.csrf):
             raise Refused(403, "stale_form", "This form is out of date.", "Reload the page.")
 

@@ -86,6 +86,7 @@ class Taking:
 
     def _authorised(self, request: Request) -> Signer | None:
         """The token in the header, or None; else what will prove the signature. Raises Refused."""
+        self.access.require_own_page(request)
         if self.access.is_bearer(request):
             return None
         headers = request.headers
