@@ -47,12 +47,13 @@ from watcher.inbox import (
 from watcher.intake.drops import Awaited, Inside, Lacking, Torn, open_drop
 from watcher.intake.equal import EqualDrops
 from watcher.intake.expected import Expected
-from watcher.intake.faults import our_fault
+from watcher.intake.faults import deadly, our_fault
 from watcher.intake.pictures import RowPictures
 from watcher.intake.rows import Pricing, new_rows
 from watcher.intake.rules import InboxRules, planner_of
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
+_DEADLY = 3  # processes that ended while they read it
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
@@ -157,14 +158,23 @@ class Intake:
         self._take_found(claim_id)
 
     def _take_found(self, claim_id: str) -> None:
+        """Counted before it is read: what ends the process each time must not do so for ever."""
         claimed = find_claimed(self.folder, claim_id)
-        if claimed is not None:
-            fetch_marker(claimed)
-            try:
+        if claimed is None:
+            return
+        fetch_marker(claimed)
+        deaths = self.ledger.claims.found(claim_id)
+        try:
+            if deaths < _DEADLY:
                 self._take_claimed(claimed, None)
-            except (DropBusy, DropGone):
-                return  # it is back in the inbox, and seen there
-            self.expected.settle(claim_id)
+            else:
+                self._refuse(claimed, None, deadly(claimed.name))
+        except (DropBusy, DropGone):
+            return  # it is back in the inbox, and seen there
+        except (InboxError, DiskError):
+            self.ledger.claims.survived(claim_id)
+            raise
+        self.expected.settle(claim_id)
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
         own = self.blobs / claimed.claim_id  # not shared: an equal drop may be taken at this moment

@@ -16,7 +16,9 @@ _INTEND = insert(_table).values(state="intended")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`path` is relative to the inbox. `job_id`: the job that it became, or repeats."""
+    """`path` is relative to the inbox. `job_id`: the job that it became, or repeats. `deaths`: how many
+    processes ended while they read it.
+    """
 
     id: str
     inbox: str
@@ -24,6 +26,7 @@ class Claim:
     state: str
     job_id: str | None
     created_at: float
+    deaths: int
 
 
 class Claims:
@@ -35,6 +38,17 @@ class Claims:
     def intend(self, claim_id: str, *, inbox: str, path: bytes, now: float) -> None:
         values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
         self._database.together(lambda tx: tx.execute(_INTEND, values))
+
+    def found(self, claim_id: str) -> int:
+        """A process died while it read this; how many did. What ends otherwise says `survived`."""
+        counted = _table.c.deaths + 1
+        with self._database.write() as tx:
+            one = update(_table).where(_table.c.id == claim_id).values(deaths=counted)
+            return int(tx.execute(one.returning(_table.c.deaths)).scalar_one())
+
+    def survived(self, claim_id: str) -> None:
+        with self._database.write() as tx:
+            tx.execute(update(_table).where(_table.c.id == claim_id).values(deaths=0))
 
     def drop(self, claim_id: str) -> None:
         """The rename did not happen, or was undone: the file is its owner's again."""

@@ -38,6 +38,7 @@ claims = Table(
     Column("state", String, nullable=False),
     Column("job_id", String),
     Column("created_at", Float, nullable=False),
+    Column("deaths", Integer, nullable=False, default=0),  # of processes, while it was read
     Index("claims_open", "state"),
 )
 

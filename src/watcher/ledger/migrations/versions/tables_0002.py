@@ -122,10 +122,12 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.Float, nullable=False),
         sa.Index("redos_row", "job_id", "number"),
     )
+    op.add_column("claims", sa.Column("deaths", sa.Integer, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
     for table, column in (
+        ("claims", "deaths"),
         ("jobs", "approved"),
         ("jobs", "hold_until"),
         ("jobs", "hold"),
