@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 UNIT = "image-watcher.service"
 KEY = "canary-9b1f4c7d2e"
@@ -91,6 +92,8 @@ def commands_beside_it_find_everything() -> None:
     for words in (("status",), ("jobs",), ("check",), ("doctor",), ("config",), ("costs",)):
         run("image-watcher", *words)
     assert "there is one" in run("image-watcher", "check")
+    with urlopen("http://127.0.0.1:8765/metrics") as figures:
+        assert b"process_open_fds" in figures.read()
     told = run("image-watcher", "status", user="alice", good=False)
     assert "sudo" in told, told
 
@@ -207,6 +210,9 @@ def the_key_is_nowhere() -> None:
     pid = shown("MainPID")
     for name in ("environ", "cmdline"):
         assert KEY not in Path("/proc", pid, name).read_text(errors="replace")
+    # Not even another program of the same user may look into it.
+    refused = run("cat", f"/proc/{pid}/environ", user="image-watcher", good=False)
+    assert "Permission denied" in refused, refused
     assert KEY not in log()
     for words in (("config",), ("doctor", "--json"), ("status", "--json"), ("logs", "--json")):
         assert KEY not in run("image-watcher", *words)
