@@ -85,6 +85,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def test_what_is_said_of_security_names_the_tests_that_show_it() -> None:
+    """Each test that docs/security.md names is there."""
+    named = re.findall(
+        r"`((?:core|edges|system)/\w+\.py)`", (ROOT / "docs/security.md").read_text("utf-8")
+    )
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_stand_where_they_are_found(page: Path) -> None:
     """A command stands in a console block: no other kind of block holds one that nobody tries."""
