@@ -149,6 +149,25 @@ def test_the_session_cookie_is_out_of_reach(place: Door) -> None:
     assert "Log in to give orders" in place.client.get("/", headers={"cookie": kept}).text
 
 
+def test_a_token_is_changed_without_a_gap(tmp_path: Path) -> None:
+    """Two lines in its file: both are good. The old one taken out: it is good no more, and its session neither."""
+    new = "another-token-that-only-tests-know"
+    with sandbox() as api, door(tmp_path, api.base_url) as made:
+
+        def code(token: str) -> int:
+            headers = {"authorization": f"Bearer {token}"}
+            return made.client.post("/jobs/x/retry", headers=headers).status_code
+
+        with _logged_in(made) as (browser, _):
+            (tmp_path / "token").write_text(f"{new}\n{TOKEN}\n")
+            assert [code(token) for token in (new, TOKEN, "neither")] == [404, 404, 401]
+            assert "Log out" in browser.get("/").text
+            (tmp_path / "token").write_text(f"{new}\n")
+            assert [code(token) for token in (new, TOKEN)] == [404, 401]
+            assert "Log out" not in browser.get("/").text
+        assert new not in made.house.log_text()
+
+
 def test_guessing_the_token_is_slow(tmp_path: Path) -> None:
     """After ten wrong tokens from one address it has to wait; the page itself stays open."""
     with sandbox() as api, door(tmp_path, api.base_url) as made:

@@ -116,14 +116,14 @@ def test_a_signed_body_needs_no_header_token(place: Door) -> None:
     """The token as a signature (Standard Webhooks); a changed body, an old or unsigned one is refused."""
     body = json.dumps(_rows("signed")).encode()
     plain = {"content-type": "application/json"}
-    signed = {**plain, **headers_of(TOKEN, "msg_1", int(time.time()), body)}
+    signed = {**plain, **headers_of((TOKEN,), "msg_1", int(time.time()), body)}
     assert place.client.post("/jobs", content=body, headers=signed).status_code == 202
     forged = place.client.post("/jobs", content=body.replace(b"signed", b"forged"), headers=signed)
     assert (forged.status_code, forged.json()["code"]) == (401, "bad_signature")
-    old = {**plain, **headers_of(TOKEN, "msg_2", int(time.time()) - 1000, body)}
+    old = {**plain, **headers_of((TOKEN,), "msg_2", int(time.time()) - 1000, body)}
     assert place.client.post("/jobs", content=body, headers=old).json()["code"] == "stale"
     assert place.client.post("/jobs", content=body, headers=plain).status_code == 401
-    wrong = {**plain, **headers_of("another-token-altogether", "msg_3", int(time.time()), body)}
+    wrong = {**plain, **headers_of(("another-token-altogether",), "msg_3", int(time.time()), body)}
     assert place.client.post("/jobs", content=body, headers=wrong).status_code == 401
 
 
@@ -309,7 +309,9 @@ def test_who_asked_is_called_back_signed(place: Door) -> None:
         told = json.loads(body)
         assert (told["type"], told["data"]["state"]) == ("job.ended", "done")
         assert told["data"]["results"][0]["result_urls"]
-        wanted = headers_of(TOKEN, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+        wanted = headers_of(
+            (TOKEN,), headers["webhook-id"], int(headers["webhook-timestamp"]), body
+        )
         assert headers["webhook-signature"] == wanted["webhook-signature"]
         wait_for(lambda: place.house.events("callback.delivered"))
         assert len(receiver.told) == 1

@@ -96,7 +96,7 @@ class Taking:
         if not headers.get(ID) or not is_fresh(headers.get(TIMESTAMP, ""), self.behind.clock()):
             what = "The signed message is too old, or does not say when it was sent."
             raise Refused(401, "stale", what, f"Send {ID} and {TIMESTAMP}, in seconds, of now.")
-        return Signer(self.rules.token(), headers[ID], headers[TIMESTAMP])
+        return Signer(self.rules.tokens(), headers[ID], headers[TIMESTAMP])
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()
