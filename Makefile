@@ -22,7 +22,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/soak.py bench/_%,$(wildcard bench/*.py)))
 
-.PHONY: help test-slow demo test test-office check format docs pictures lock upgrade bench soak system-packages install deb test-deb sbom release clean
+.PHONY: help test-slow demo test test-office check format docs pictures lock upgrade bench soak system-packages install deb test-deb test-unit test-container sbom release clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -106,6 +106,12 @@ deb: $(VENV)/.dev  ## a package for this Debian, into dist/
 
 test-deb: deb  ## the same, installed, checked and purged in a fresh Debian folder; as root
 	packaging/test-deb
+
+test-unit: deb  ## the same as a service under a systemd of its own, booted for it; as root
+	packaging/test-unit
+
+test-container: $(VENV)/.dev  ## the image, built without a registry and tried without a network; as root
+	packaging/test-container $(VENV)
 
 sbom: $(VENV)/.dev  ## what the program is made of (CycloneDX), into dist/
 	mkdir -p dist

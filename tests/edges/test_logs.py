@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from watcher import logs
 from watcher.core.log import Log
+from watcher.core.masking import MASK
 
 CANARY = "canary/4f1d+0b7e=x\\y"
 NOON = 1_800_000_000.25
@@ -54,6 +56,8 @@ def as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()
     yield
+    for handler in root.handlers:
+        handler.close()
     root.handlers[:], root.level = handlers, level
     logs.forget_secrets()
     structlog.reset_defaults()
@@ -242,3 +246,57 @@ def test_faults_that_never_repeat_cost_no_memory() -> None:
         lines.log.warning("disk.refused", what=f"{number}")
     (repeats,) = (one for one in structlog.get_config()["processors"] if hasattr(one, "_seen"))
     assert (len(repeats._seen), len(lines.events)) == (256, 1000)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[socket.socket]:
+    """What systemd's journal listens to; its name is that of its place."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as place:
+        place.bind(str(tmp_path / "journal"))
+        yield place
+
+
+def _to_journal(place: socket.socket) -> io.StringIO:
+    """The stream that is written to where the journal does not take a line."""
+    stream = io.StringIO()
+    logs.configure(
+        level="info",
+        format="auto",
+        stream=stream,
+        is_tty=False,
+        journal=Path(place.getsockname()),
+        clock=lambda: NOON,
+    )
+    return stream
+
+
+def test_the_journal_gets_fields_to_search_by(journal: socket.socket) -> None:
+    """JOB=, ROW=, INBOX= and EVENT= beside the line itself, with its priority; no field holds a secret or a line break."""
+    logs.register_secret(CANARY)
+    stream = _to_journal(journal)
+    logs.get_logger().warning("item.failed", job="2r2k", row=12, inbox=f"a\nMESSAGE={CANARY}é")
+    entry = journal.recv(10_000).decode("ascii")
+    fields = dict(line.split("=", 1) for line in entry.splitlines())
+    line = json.loads(fields.pop("MESSAGE"))
+    assert (line["event"], line["row"], line["time"]) == (
+        "item.failed", 12, "2027-01-15T08:00:00.250Z",
+    )  # fmt: skip
+    assert fields == {
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "image-watcher",
+        "JOB": "2r2k",
+        "ROW": "12",
+        "INBOX": f"a\\nMESSAGE={MASK}\\u00e9",
+        "EVENT": "item.failed",
+    }
+    assert stream.getvalue() == ""
+
+
+def test_what_the_journal_does_not_take_is_not_lost(journal: socket.socket) -> None:
+    """A line that is too long for it, or all lines while it is away, are written as without a journal."""
+    stream = _to_journal(journal)
+    logs.get_logger().info("job.accepted", name="x" * 1_000_000)
+    assert len(json.loads(stream.getvalue())["name"]) == 1_000_000
+    Path(journal.getsockname()).unlink()
+    logs.get_logger().info("job.done")
+    assert json.loads(stream.getvalue().splitlines()[1])["event"] == "job.done"

@@ -40,6 +40,17 @@ def test_order(tmp_path: Path) -> None:
     ]
 
 
+def test_commands_beside_a_service_read_its_key_where_they_may(tmp_path: Path) -> None:
+    """The file that systemd makes the credential of; where it may not be read it is as if it were not there."""
+    (tmp_path / "own").write_text("sk-own")
+    (tmp_path / "api-key").write_text("sk-given")
+    settings, own = settings_of(tmp_path), tmp_path / "own"
+    given = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert find_key(settings, {}, credential=own)[0].get_secret_value() == "sk-own"
+    assert find_key(settings, given, credential=own)[0].get_secret_value() == "sk-given"
+    assert find_key(settings, {}, credential=tmp_path / "none")[0].get_secret_value() == ""
+
+
 def test_key_is_no_setting(tmp_path: Path) -> None:
     """WATCHER_API__KEY is taken as the key, and is in no value, source or representation of settings."""
     loaded = load(None, {"WATCHER_API__KEY": "sk-abcdefgh"}, tmp_path, system_file=Path("none"))

@@ -191,6 +191,38 @@ def test_hints(loaded: Load) -> None:
     assert overruled.settings.state_dir.name == "here"
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "key"),
+    [
+        ("watcher.yaml", "/var/lib/image-watcher", "api-key"),
+        ("shop.yaml", "/var/lib/image-watcher/shop", "shop.api-key"),
+    ],
+)
+def test_commands_beside_a_service_look_where_its_unit_puts_things(
+    tmp_path: Path, name: str, state: str, key: str
+) -> None:
+    """By the place of the settings alone they find the state and the key; what somebody says wins, as in the unit."""
+    system = tmp_path / "etc" / "watcher.yaml"
+    system.parent.mkdir()
+    (system.parent / name).write_text("")
+    config = None if name == system.name else Path("etc", name)
+    found = load(config, {}, tmp_path, system_file=system)
+    assert str(found.settings.state_dir) == state
+    assert found.sources["state_dir"] == "the unit of this service"
+    assert found.credential == system.with_name(key)
+    told = load(config, {"STATE_DIRECTORY": "/srv/state"}, tmp_path, system_file=system)
+    assert str(told.settings.state_dir) == "/srv/state"
+    for file in systemd_units():
+        unit = file.read_text("utf-8").replace("%i", "shop")
+        if f"/etc/image-watcher/{name}" in unit:
+            assert f"StateDirectory={state.removeprefix('/var/lib/')}\n" in unit
+            assert f"LoadCredential=api-key:/etc/image-watcher/{key}\n" in unit
+
+
+def systemd_units() -> list[Path]:
+    return list((Path(__file__).parents[2] / "systemd").glob("*.service"))
+
+
 def test_paths(loaded: Load, tmp_path: Path) -> None:
     """Relative paths count from where we were started, `~/` from the home folder; all end absolute."""
     settings = loaded(

@@ -28,9 +28,14 @@ def commands(page: Path) -> list[str]:
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: their kinds, and what is in them."""
+    return _FENCE.findall(page.read_text("utf-8"))
+
+
 def fences(page: Path) -> set[str]:
     """The kinds of fenced blocks of a page."""
-    return {kind for kind, _ in _FENCE.findall(page.read_text("utf-8"))}
+    return {kind for kind, _ in blocks(page)}
 
 
 def links(page: Path) -> list[str]:

@@ -167,7 +167,7 @@ def test_a_damaged_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "state" / "ledger.sqlite3"
     ledger.parent.mkdir()
     ledger.write_bytes(b"this is no database, and was here before" * 200)
-    for command in ("status", "run --once"):
+    for command in ("status", "run --once", "database show", "database downgrade 0.1"):
         found = watcher(*command.split(), cwd=tmp_path)
         assert_in_words(found, 74, str(ledger.parent))
     assert ledger.read_bytes().startswith(b"this is no database")

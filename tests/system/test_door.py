@@ -121,10 +121,12 @@ def test_failed_rows_run_again(tmp_path: Path) -> None:
     ],
 )
 def test_another_site_orders_nothing(place: Door, headers: dict[str, str]) -> None:
-    """A form on another site is refused, even with the cookie and the right hidden field."""
+    """A form on another site is refused, even with the cookie and the right hidden field, or with the token."""
     with _logged_in(place) as (client, csrf):
         answer = client.post(f"/jobs/{_job(place)}/retry", data={"csrf": csrf}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    with_token = place.client.post(f"/jobs/{_job(place)}/retry", headers={**headers, **BEARER})
+    assert (with_token.status_code, with_token.json()["code"]) == (403, "cross_site")
 
 
 def test_a_form_without_its_hidden_field_is_refused(place: Door) -> None:
@@ -145,6 +147,25 @@ def test_the_session_cookie_is_out_of_reach(place: Door) -> None:
         assert "Log out" in place.client.get("/", headers={"cookie": kept}).text
         browser.post("/logout", data={"csrf": csrf})
     assert "Log in to give orders" in place.client.get("/", headers={"cookie": kept}).text
+
+
+def test_a_token_is_changed_without_a_gap(tmp_path: Path) -> None:
+    """Two lines in its file: both are good. The old one taken out: it is good no more, and its session neither."""
+    new = "another-token-that-only-tests-know"
+    with sandbox() as api, door(tmp_path, api.base_url) as made:
+
+        def code(token: str) -> int:
+            headers = {"authorization": f"Bearer {token}"}
+            return made.client.post("/jobs/x/retry", headers=headers).status_code
+
+        with _logged_in(made) as (browser, _):
+            (tmp_path / "token").write_text(f"{new}\n{TOKEN}\n")
+            assert [code(token) for token in (new, TOKEN, "neither")] == [404, 404, 401]
+            assert "Log out" in browser.get("/").text
+            (tmp_path / "token").write_text(f"{new}\n")
+            assert [code(token) for token in (new, TOKEN)] == [404, 401]
+            assert "Log out" not in browser.get("/").text
+        assert new not in made.house.log_text()
 
 
 def test_guessing_the_token_is_slow(tmp_path: Path) -> None:

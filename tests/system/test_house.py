@@ -18,6 +18,7 @@ from tests.system import documents
 from tests.system.documents import PAGES, ROOT, Terminal, commands, terminal
 
 from watcher.ledger.database import open_database
+from watcher.settings import load
 from watcher.settings.not_yet import NOT_YET
 from watcher.settings.show import schema_text
 
@@ -84,10 +85,41 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def test_what_is_said_of_security_names_the_tests_that_show_it() -> None:
+    """Each test that docs/security.md names is there."""
+    named = re.findall(
+        r"`((?:core|edges|system)/\w+\.py)`", (ROOT / "docs/security.md").read_text("utf-8")
+    )
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_stand_where_they_are_found(page: Path) -> None:
     """A command stands in a console block: no other kind of block holds one that nobody tries."""
     assert documents.fences(page) <= {"console", "", "ini", "yaml", "json"}
+
+
+EXAMPLES = [(page, *block) for page in PAGES for block in documents.blocks(page)]
+
+
+@pytest.mark.parametrize(
+    "text", [text for _, kind, text in EXAMPLES if kind == "yaml"], ids=lambda text: text[:12]
+)
+def test_settings_on_pages_can_be_used(text: str, tmp_path: Path) -> None:
+    """What a page tells a person to write into the settings is accepted as it stands."""
+    (tmp_path / "watcher.yaml").write_text(text)
+    assert load(tmp_path / "watcher.yaml", {}, tmp_path).sources
+
+
+def test_other_examples_on_pages_are_what_they_say() -> None:
+    """JSON can be read, and every line of a drop-in stands in the unit's own comment."""
+    unit = (ROOT / "systemd/image-watcher.service").read_text("utf-8")
+    for page, kind, text in EXAMPLES:
+        if kind == "json":
+            assert json.loads(text), page
+        if kind == "ini":
+            assert [line for line in text.splitlines() if f"#   {line}\n" not in unit] == []
 
 
 def test_what_is_not_run_has_a_reason_that_is_still_needed() -> None:

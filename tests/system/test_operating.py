@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from tests.system.house import House, clean_environ, house, prompts_csv, sandbox, wait_for
 
+from watcher.cli.pages import pages
+
 PROGRAM = [sys.executable, "-m", "watcher"]
 
 
@@ -242,6 +244,34 @@ def test_colour_and_width_follow_the_terminal(worked: House) -> None:
             assert max(len(line.rstrip()) for line in shown.splitlines()) <= 60
 
 
+def test_a_narrow_terminal_shows_all_of_it(worked: House) -> None:
+    """At forty columns nothing is cut off: ids and paths can be copied, folded where they do not fit."""
+    job = _id(worked, "bad.csv")
+    for words, wanted in (
+        (("jobs",), (job, "bad.csv", "partial")),
+        (("status",), (job, str(worked.inbox))),
+        (("show", job), (job, str(worked.outbox), "bad.csv")),
+        (("costs",), ("$0.",)),
+    ):
+        done = subprocess.run(
+            [*PROGRAM, *words, "--config", str(worked.config)],
+            cwd=worked.folder, env=clean_environ(COLUMNS="40"),
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= 40, done.stdout
+        assert "…" not in done.stdout, done.stdout
+        assert [one for one in wanted if one not in _unfolded(lines)] == [], done.stdout
+        assert "e+0" not in done.stdout
+
+
+def _unfolded(lines: list[str]) -> str:
+    """Each column of a table, put together again from its lines; they are two spaces apart."""
+    parts = [re.split(r"\s{2,}", line) for line in lines]
+    flat = "".join(line.strip() for line in lines)
+    return flat + "|" + "|".join("".join(p[at] for p in parts if at < len(p)) for at in range(8))
+
+
 def test_the_shell_completes_commands_and_jobs(worked: House) -> None:
     """Completion offers every command, and the jobs of the settings that are in force."""
     more = {"_IMAGE_WATCHER_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
@@ -300,3 +330,51 @@ def test_process_drops_and_waits_or_not(worked: House, tmp_path: Path) -> None:
     (path,) = json.loads(left.stdout)
     assert Path(path).parent == worked.inbox
     worked.wait_over("left.csv")
+
+
+def test_every_command_speaks_json(tmp_path: Path) -> None:
+    """Each but `run`, whose log does, prints JSON and nothing else when it is asked to, beside the daemon and without it."""
+    examples = tmp_path / "examples"
+    examples.mkdir()
+    (examples / "one.txt").write_text("a kite\n")
+    backup, list_file = str(tmp_path / "state.backup"), str(examples / "one.txt")
+    copies = {"inboxes": {"main": {"renditions": [{"name": "web"}]}}}
+    with sandbox() as api, house(tmp_path / "house", api.base_url, copies) as one:
+        one.drop("bad.csv", prompts_csv(["a boat", "[fault:400] a mug"]))
+        one.drop("long.csv", prompts_csv(["[fault:slow=600] a lamp"]))
+        one.wait_over("bad.csv")
+        wait_for(lambda: one.job("long.csv"))
+        over, open_job = _id(one, "bad.csv"), _id(one, "long.csv")
+        beside = {
+            "alert-test": (), "approve": (open_job,), "backup": (backup,), "check": (), "config": (), "costs": (),
+            "database show": (), "doctor": (), "estimate": (list_file,), "jobs": (), "logs": ("--lines", "1"),
+            "models": (), "pause": (open_job,), "priority": (open_job, "high"), "process": (list_file, "--no-wait"),
+            "redo": (over, "1"), "renditions": (over,), "resume": (open_job,), "retry": (over,), "show": (over,),
+            "status": (), "cancel": (open_job,),
+        }  # fmt: skip
+        found = {name: _json_of(one, name, *words) for name, words in beside.items()}
+        one.kill()
+        alone = {"restore": (backup,), "database downgrade": ("0.1",), "database upgrade": ()}
+        found |= {name: _json_of(one, name, *words) for name, words in alone.items()}
+    for name, words in (
+        ("init", ("--folder", str(tmp_path / "new"))),
+        ("demo", ("--folder", str(tmp_path / "demo"), "--examples", str(examples))),
+    ):
+        done = subprocess.run(
+            [*PROGRAM, name, "--json", *words],
+            cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, check=True, timeout=120,
+        )  # fmt: skip
+        found[name] = json.loads(done.stdout)
+    with subprocess.Popen(
+        [*PROGRAM, "sandbox", "--json", "--port", "0"], env=clean_environ(), stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        found["sandbox"] = json.loads(child.stdout.readline())
+        child.kill()
+    assert set(found) == {page.name for page in pages()} - {"run"}
+
+
+def _json_of(one: House, name: str, *words: str) -> object:
+    done = one.command(*name.split(), *words, "--json")
+    assert done.returncode == 0, (name, done.stdout, done.stderr)
+    return json.loads(done.stdout)

@@ -116,14 +116,14 @@ def test_a_signed_body_needs_no_header_token(place: Door) -> None:
     """The token as a signature (Standard Webhooks); a changed body, an old or unsigned one is refused."""
     body = json.dumps(_rows("signed")).encode()
     plain = {"content-type": "application/json"}
-    signed = {**plain, **headers_of(TOKEN, "msg_1", int(time.time()), body)}
+    signed = {**plain, **headers_of((TOKEN,), "msg_1", int(time.time()), body)}
     assert place.client.post("/jobs", content=body, headers=signed).status_code == 202
     forged = place.client.post("/jobs", content=body.replace(b"signed", b"forged"), headers=signed)
     assert (forged.status_code, forged.json()["code"]) == (401, "bad_signature")
-    old = {**plain, **headers_of(TOKEN, "msg_2", int(time.time()) - 1000, body)}
+    old = {**plain, **headers_of((TOKEN,), "msg_2", int(time.time()) - 1000, body)}
     assert place.client.post("/jobs", content=body, headers=old).json()["code"] == "stale"
     assert place.client.post("/jobs", content=body, headers=plain).status_code == 401
-    wrong = {**plain, **headers_of("another-token-altogether", "msg_3", int(time.time()), body)}
+    wrong = {**plain, **headers_of(("another-token-altogether",), "msg_3", int(time.time()), body)}
     assert place.client.post("/jobs", content=body, headers=wrong).status_code == 401
 
 
@@ -167,6 +167,26 @@ def test_names_lead_nowhere_else(place: Door) -> None:
     assert job["name"] == "evil.csv"
     _ended(place, job["id"])
     assert not list(place.house.folder.parent.glob("evil*"))
+
+
+def test_another_site_hands_in_nothing(place: Door) -> None:
+    """A page of another site is refused, also where it knows the token; there is no answer to its question either (CORS)."""
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        answer = _post(place, json=CATS, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    answer = place.client.options("/jobs", headers=asked)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    own = _post(place, json=CATS, headers={"origin": place.url})
+    assert own.status_code == 202
+
+
+def test_a_body_that_drips_is_let_go(place: Door) -> None:
+    """A body of which no piece comes for fifteen seconds is given up with 408; nothing of it is kept."""
+    head = f"POST /jobs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n["
+    assert place.raw(head.encode(), timeout=60).startswith(b"HTTP/1.1 408")
+    assert list((place.house.state / "posts").iterdir()) == []
 
 
 def test_too_much_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -289,7 +309,9 @@ def test_who_asked_is_called_back_signed(place: Door) -> None:
         told = json.loads(body)
         assert (told["type"], told["data"]["state"]) == ("job.ended", "done")
         assert told["data"]["results"][0]["result_urls"]
-        wanted = headers_of(TOKEN, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+        wanted = headers_of(
+            (TOKEN,), headers["webhook-id"], int(headers["webhook-timestamp"]), body
+        )
         assert headers["webhook-signature"] == wanted["webhook-signature"]
         wait_for(lambda: place.house.events("callback.delivered"))
         assert len(receiver.told) == 1

@@ -19,6 +19,7 @@ from watcher.cli.common import (
     AsJson,
     Config,
     Job,
+    act_as_owner,
     key_of,
     keys_of,
     load_settings,
@@ -123,7 +124,7 @@ def check(
 
     loaded = load_settings(config)
     read = Finding(ok=True, what=f"settings: {loaded.file or 'defaults and environment'}")
-    found = look(loaded.settings, keys_of(loaded.settings), offline=offline)
+    found = look(loaded.settings, keys_of(loaded), offline=offline)
     tell(chain([read], alerts.understood(loaded.settings), found), as_json=as_json)
 
 
@@ -168,8 +169,8 @@ def models(
 
     from watcher.cli import models as page  # noqa: PLC0415
 
-    settings = load_settings(config).settings
-    key = "" if offline else key_of(settings)
+    loaded = load_settings(config)
+    settings, key = loaded.settings, "" if offline else key_of(loaded)
     found = page.gather(settings, key, datetime.now(UTC).date(), offline=offline)
     if as_json:
         typer.echo(json.dumps(page.as_json(found), indent=2))
@@ -222,7 +223,8 @@ def process(
     from watcher.cli import process as one  # noqa: PLC0415
     from watcher.core.report import job_json  # noqa: PLC0415
 
-    settings = load_settings(config).settings
+    loaded = load_settings(config)
+    settings = loaded.settings
     log = start_logging(
         settings.model_copy(update={"logs": settings.logs.model_copy(update={"level": "error"})})
     )
@@ -232,7 +234,7 @@ def process(
         typer.echo(json.dumps(dropped) if as_json else "\n".join(dropped))
         return
     console = Console(stderr=True)
-    jobs = one.process_files(settings, keys_of(settings), name, files, log=log, console=console)
+    jobs = one.process_files(settings, keys_of(loaded), name, files, log=log, console=console)
     for job in jobs:
         if as_json:
             typer.echo(json.dumps(job_json(job, version=__version__)))
@@ -252,6 +254,7 @@ def redo(
         typer.Option("--picture", help="Its number, where only one of several is meant."),
     ] = None,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask for a row again, with a note; what it had is kept. Paid as any row is, up to redo_limit.
 
@@ -260,12 +263,14 @@ def redo(
     from watcher.cli.redo import redo as again  # noqa: PLC0415
 
     settings = load_settings(config).settings
+    act_as_owner(settings)
     with open_ledger(settings) as ledger:
-        typer.echo(again(settings, ledger, job, row, index=picture, note=note))
+        told = again(settings, ledger, job, row, index=picture, note=note)
+    typer.echo(json.dumps({"told": told}) if as_json else told)
 
 
 @app.command()
-def renditions(job: Job, config: Config = None) -> None:
+def renditions(job: Job, config: Config = None, as_json: AsJson = False) -> None:
     """Make the copies of a job's pictures again, as its inbox asks for them now. Free, and made here.
 
     Exit code 1 when some could not be made.
@@ -275,9 +280,10 @@ def renditions(job: Job, config: Config = None) -> None:
     from watcher.cli import renditions as copies  # noqa: PLC0415
 
     settings = load_settings(config).settings
+    act_as_owner(settings)
     with open_ledger(settings) as ledger:
         said, good = copies.make(settings, ledger, job, Console(stderr=True))
-    typer.echo(said)
+    typer.echo(json.dumps({"told": said}) if as_json else said)
     if not good:
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
 
@@ -306,6 +312,7 @@ def sandbox(
     picture_bytes: Annotated[
         int | None, typer.Option("--picture-bytes", help="Make pictures of about this many bytes.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """A local image API for trying out: draws real pictures, costs nothing, misbehaves when told to.
 
@@ -323,12 +330,12 @@ def sandbox(
         tells_limits=limit_headers,
         picture_bytes=picture_bytes,
     )
-    serve(options, _say_ready)
 
+    def ready(base_url: str) -> None:
+        sys.stdout.write(f"{json.dumps({'base_url': base_url}) if as_json else base_url}\n")
+        sys.stdout.flush()
 
-def _say_ready(base_url: str) -> None:
-    sys.stdout.write(f"{base_url}\n")
-    sys.stdout.flush()
+    serve(options, ready)
 
 
 @app.command()
@@ -339,6 +346,7 @@ def demo(
     examples: Annotated[
         Path, typer.Option("--examples", help="The files that are dropped.")
     ] = Path("config/examples"),
+    as_json: AsJson = False,
 ) -> None:
     """Try it out: start the sandbox and the daemon, drop the examples, show what comes of it.
 
@@ -346,5 +354,5 @@ def demo(
     """
     from watcher.cli.demo import play  # noqa: PLC0415
 
-    if not play(folder, examples):
+    if not play(folder, examples, as_json=as_json):
         raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)

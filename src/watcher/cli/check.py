@@ -20,7 +20,7 @@ from watcher.core.errors import DiskError, WatcherError
 from watcher.core.jobs import Refusal
 from watcher.daemon import account
 from watcher.daemon.rooms import inbox_folder
-from watcher.inbox import allow, closed_folders, require_room, who
+from watcher.inbox import allow, closed_folders, is_network, kind_of, require_room, who
 from watcher.settings import Api, Disk, Inbox, Settings
 
 _MARKS = {True: "ok  ", False: "NOT ", None: "?   "}
@@ -50,6 +50,7 @@ def tell(findings: Iterable[Finding], *, as_json: bool = False) -> None:
 def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:
     """Every finding in turn; the slow ones (the APIs) come last. `keys`: by inbox, "": the common one."""
     yield from _folder(settings.state_dir, "state_dir", settings.disk)
+    yield from on_share(settings.state_dir, kind_of(settings.state_dir))
     for name, inbox in settings.inboxes.items():
         yield from _inbox(name, inbox, settings.disk)
     own = [name for name in settings.inboxes if settings.api_for(name) != settings.api]
@@ -61,6 +62,13 @@ def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iter
     if not offline:
         for name, api in apis.items():
             yield from asyncio.run(_api(settings, api, keys.get(name, "")))
+
+
+def on_share(state_dir: Path, kind: str) -> Iterator[Finding]:
+    """SQLite shares memory between processes beside its file (WAL): over a network it cannot. https://sqlite.org/wal.html"""
+    if is_network(kind):
+        what = f"state_dir: {state_dir} lies on a share ({kind}), where the database can be damaged. Set state_dir to a folder on a local disk."
+        yield Finding(ok=False, what=what)
 
 
 def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -15,7 +15,7 @@ from watcher.core.errors import WatcherError
 from watcher.core.log import Log
 from watcher.daemon.state import StateLock
 from watcher.ledger import Ledger, upkeep
-from watcher.logs import configure, get_logger, register_secret
+from watcher.logs import SOCKET, configure, get_logger, is_journal, register_secret
 from watcher.settings import COMMON, Loaded, Settings, find_key, load
 
 Config = Annotated[
@@ -60,32 +60,52 @@ def start_logging(settings: Settings, stream: TextIO = sys.stderr) -> Log:
         format=settings.logs.format,
         stream=stream,
         is_tty=stream.isatty(),
+        journal=SOCKET if is_journal(stream.fileno(), os.environ) else None,
     )
     return get_logger()
 
 
-def key_of(settings: Settings, inbox: str = COMMON) -> str:
+def key_of(loaded: Loaded, inbox: str = COMMON) -> str:
     """The API's key, never to be shown; "" when there is none. Raises SettingsError."""
-    key = find_key(settings, os.environ, inbox)[0].get_secret_value()
+    found, _ = find_key(loaded.settings, os.environ, inbox, credential=loaded.credential)
+    key = found.get_secret_value()
     if key:
         register_secret(key)
     return key
 
 
-def keys_of(settings: Settings) -> dict[str, str]:
+def keys_of(loaded: Loaded) -> dict[str, str]:
     """Those of all inboxes, and the common one. Raises SettingsError."""
-    return {name: key_of(settings, name) for name in (COMMON, *settings.inboxes)}
+    return {name: key_of(loaded, name) for name in (COMMON, *loaded.settings.inboxes)}
 
 
 @contextmanager
 def held(settings: Settings) -> Iterator[Path]:
-    """The state folder, while no daemon works with it. Raises StateBusy."""
-    lock = StateLock(settings.state_dir)
+    """The state folder, while no daemon works with it. Raises StateBusy.
+
+    What root makes in it ends as its owner's: the service must be able to use it.
+    """
+    state_dir = settings.state_dir
+    lock = StateLock(state_dir)
     lock.acquire()
     try:
-        yield settings.state_dir
+        yield state_dir
     finally:
+        if os.geteuid() == 0:
+            owner = state_dir.stat()
+            for path in state_dir.rglob("*"):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         lock.release()
+
+
+def act_as_owner(settings: Settings) -> None:
+    """From now on root is the user that the state belongs to: what is made here, the service works with."""
+    with suppress(FileNotFoundError):
+        owner = settings.state_dir.stat()
+        if os.geteuid() == 0 != owner.st_uid:
+            os.setgroups([owner.st_gid])
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
 
 
 @contextmanager

@@ -41,14 +41,16 @@ def show(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def upgrade(config: Config = None) -> None:
+def upgrade(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the tables up to this version, after a copy of the database. The daemon does it at its start.
 
     Exit codes: 0 done, or nothing to do; 74 it cannot be; 75 a daemon works with the state folder.
     """
     with held(load_settings(config).settings) as state_dir:
         done = upkeep.upgrade(state_dir)
-    if done is None:
+    if as_json:
+        typer.echo(json.dumps({"backup": str(done.backup) if done else None}))
+    elif done is None:
         typer.echo("The database is up to date.")
     else:
         typer.echo(f"Upgraded from {done.before.program}. What was before: {done.backup}")
@@ -60,6 +62,7 @@ def downgrade(
         str, typer.Argument(help="The version to go back to, such as 0.1.", show_default=False)
     ],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make the tables those of an earlier version, after a copy; then install that version.
 
@@ -69,8 +72,10 @@ def downgrade(
     """
     with held(load_settings(config).settings) as state_dir:
         done = upkeep.downgrade(state_dir, version)
-    if done is None:
+    if as_json:
+        typer.echo(json.dumps({"backup": str(done.backup) if done else None}))
+    elif done is None:
         typer.echo(f"The tables are those of {version} already.")
-        return
-    typer.echo(f"The tables are those of {version} now. What was before: {done.backup}")
-    typer.echo(f"Install image-watcher {version} before you start the daemon again.")
+    else:
+        typer.echo(f"The tables are those of {version} now. What was before: {done.backup}")
+        typer.echo(f"Install image-watcher {version} before you start the daemon again.")

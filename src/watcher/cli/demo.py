@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,15 +11,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from rich.tree import Tree
 
+from watcher import __version__
 from watcher.cli.process import drop, wait_ready
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState
 from watcher.core.parsing import KINDS
+from watcher.core.report import job_json
 from watcher.core.results import JobResult
 from watcher.daemon.rooms import inbox_folder
 from watcher.ledger import Ledger
@@ -39,9 +43,9 @@ inboxes:
 """
 
 
-def play(folder: Path, examples: Path) -> bool:
+def play(folder: Path, examples: Path, *, as_json: bool) -> bool:
     """Run the demo in `folder`, with the files of `examples`; True when every row is done."""
-    console = Console()
+    console = Console(stderr=as_json)
     files = sorted(filter(_is_drop, examples.iterdir())) if examples.is_dir() else []
     if not files:
         raise WatcherError(
@@ -56,7 +60,10 @@ def play(folder: Path, examples: Path) -> bool:
                 f"The sandbox answers at {base_url}; the daemon watches {folder / 'inbox'}"
             )
             jobs = _drop_and_wait(folder, files, console)
-    _show(folder / "outbox", jobs, console)
+    if as_json:
+        typer.echo(json.dumps([job_json(job, version=__version__) for job in jobs]))
+    else:
+        _show(folder / "outbox", jobs, console)
     return len(jobs) == len(files) and all(job.state is JobState.DONE for job in jobs)
 
 

@@ -19,7 +19,7 @@ from watcher.cli.common import AsJson, Config, keys_of, load_settings
 from watcher.core.errors import WatcherError
 from watcher.daemon import is_running, read_about
 from watcher.ledger import upkeep
-from watcher.settings import Settings
+from watcher.settings import Loaded, Settings
 
 _UNSYNCED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _APART = 60.0  # seconds that two clocks may differ
@@ -40,11 +40,11 @@ def doctor(
 
     Exit codes: 0 nothing is wrong; 1 something is; 78 the settings cannot be used.
     """
-    settings = load_settings(config).settings
-    tell(_findings(settings, offline=offline), as_json=as_json)
+    tell(_findings(load_settings(config), offline=offline), as_json=as_json)
 
 
-def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
+def _findings(loaded: Loaded, *, offline: bool) -> Iterator[Finding]:
+    settings = loaded.settings
     yield _daemon(settings.state_dir)
     yield from _database(settings.state_dir)
     yield _clock()
@@ -52,7 +52,7 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield from _leftovers(settings.state_dir)
     try:
         yield from alerts.understood(settings)
-        yield from check(settings, keys_of(settings), offline=offline)
+        yield from check(settings, keys_of(loaded), offline=offline)
     except WatcherError as error:
         yield Finding(ok=False, what=str(error))
 

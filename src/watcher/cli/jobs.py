@@ -89,6 +89,8 @@ def _folder(settings: Settings, job: JobResult) -> Path | str:
 
 def _page(settings: Settings, job: JobResult, told: list[RowResult], now: float) -> RenderableType:
     facts = Table(box=None, pad_edge=False, show_header=False)
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
     for name, value in _facts(settings, job).items():
         facts.add_row(Text(name, style="bold"), value if isinstance(value, Text) else Text(value))
     parts: list[RenderableType] = [facts]

@@ -158,7 +158,7 @@ def _plain(line: Cost) -> dict[str, object]:
 
 
 def _table(by: By, lines: Sequence[Cost]) -> Table:
-    table = Table(show_footer=True)
+    table = Table(show_footer=True, box=None, pad_edge=False)
     sums: list[tuple[str, Callable[[Cost], Decimal | int]]] = [
         ("calls", lambda line: line.calls),
         ("images", lambda line: line.images),
@@ -168,11 +168,11 @@ def _table(by: By, lines: Sequence[Cost]) -> Table:
         ("reused rows", lambda line: line.reused),
         ("saved", lambda line: line.saved_usd),
     ]
-    table.add_column(by.value, "total")
+    table.add_column(by.value, "total", overflow="fold")
     for title, value in sums:
         total = sum(map(value, lines))
         money = title in {"cost", "possibly more", "saved"}
-        table.add_column(title, _shown(total, money=money), justify="right")
+        table.add_column(title, _shown(total, money=money), justify="right", overflow="fold")
     for line in lines:
         table.add_row(
             line.name,

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from watcher.cli.common import act_as_owner
 from watcher.cli.words import say
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DropError, SettingsError
@@ -113,6 +114,7 @@ def process_files(
     folder = inbox_folder(inbox, settings.inboxes[inbox])
     check_files(files, folder.extensions)
     if not is_running(settings.state_dir):
+        act_as_owner(settings)
         return asyncio.run(_alone(settings, keys, inbox, files, log, console))
     wait_ready(folder)
     started = time.time()

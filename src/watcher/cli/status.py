@@ -84,6 +84,8 @@ def _inboxes(settings: Settings) -> RenderableType:
     told = read_about(settings.state_dir).get("inboxes", {})
     running = is_running(settings.state_dir)
     table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in ("name", "path", "state"):
+        table.add_column(overflow="fold")
     for name, inbox in settings.inboxes.items():
         state = told.get(name, {}) if running else {}
         words = " ".join(str(state.get(key) or "") for key in ("state", "mode")).strip()
@@ -115,7 +117,9 @@ def _minute(kind: str, told: Mapping[str, Any]) -> str:
     limits = {"as set": told["set"], "as learnt": told["learnt"]}
     known = {why: limit for why, limit in limits.items() if limit is not None}
     why = min(known, key=lambda one: float(known[one]), default="")
-    return f"{told['used']} {kind}" + (f" (at most {known[why]:g}, {why})" if why else "")
+    return f"{told['used']} {kind}" + (
+        f" (at most {round(float(known[why]), 1):,.10g}, {why})" if why else ""
+    )
 
 
 def _retiring(settings: Settings) -> list[Text]:
@@ -128,8 +132,12 @@ def _retiring(settings: Settings) -> list[Text]:
 def jobs_table(jobs: Sequence[JobResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("job", "drop", "state", "rows", "failed", "cost", "results"):
+        # On a narrow terminal all is folded but the id, which people copy.
         table.add_column(
-            heading, justify="right" if heading in ("rows", "failed", "cost") else "left"
+            heading,
+            justify="right" if heading in ("rows", "failed", "cost") else "left",
+            no_wrap=heading == "job",
+            overflow="fold",
         )
     for job in jobs:
         cost = "" if job.cost_usd is None else f"${job.cost_usd:.2f}"

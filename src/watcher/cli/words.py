@@ -81,6 +81,8 @@ def _unforeseen(error: BaseException) -> WatcherError:
         named = isinstance(error.filename, (str, bytes))
         where = f": {os.fsdecode(error.filename)}" if named else ""
         hint = "Look at its path, its rights and the room on its disk, then try again."
+        if isinstance(error, PermissionError) and os.geteuid() != 0:
+            hint = "Put sudo before the command where it is a service's, or look at its path and its rights."
         return LedgerError(f"The system does not allow it ({error.strerror}){where}", hint)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import b64decode, b64encode
+from collections.abc import Collection
 from hashlib import sha256
 
 _PREFIX = "whsec_"
@@ -17,22 +18,25 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 
 
 class Signer:
-    """The signature of one message, whose body may come in pieces."""
+    """The signatures of one message, whose body may come in pieces: one for each secret that is good now."""
 
-    def __init__(self, secret: str, message: str, timestamp: str) -> None:
-        """`secret`: as it is, or `whsec_` and base64; `timestamp`: seconds since the epoch, as text."""
-        self._mac = hmac.new(_key(secret), f"{message}.{timestamp}.".encode(), sha256)
+    def __init__(self, secrets: Collection[str], message: str, timestamp: str) -> None:
+        """`secrets`: as they are, or `whsec_` and base64; `timestamp`: seconds since the epoch, as text."""
+        head = f"{message}.{timestamp}.".encode()
+        self._macs = [hmac.new(_key(secret), head, sha256) for secret in secrets]
 
     def take(self, piece: bytes) -> None:
-        self._mac.update(piece)
+        for mac in self._macs:
+            mac.update(piece)
 
     def signature(self) -> str:
-        return f"{_VERSION},{b64encode(self._mac.digest()).decode()}"
+        """All of them, parted by spaces."""
+        return " ".join(f"{_VERSION},{b64encode(mac.digest()).decode()}" for mac in self._macs)
 
     def is_among(self, signatures: str) -> bool:
-        """Whether one of these, parted by spaces, is ours; a sender may sign with several secrets."""
-        mine = self.signature().encode()
-        found = [hmac.compare_digest(mine, one.encode()) for one in signatures.split(" ")]
+        """Whether one of these, parted by spaces, is one of ours."""
+        ours, theirs = self.signature().encode().split(), signatures.encode().split(b" ")
+        found = [hmac.compare_digest(mine, one) for mine in ours for one in theirs]
         return any(found)
 
 
@@ -42,9 +46,11 @@ def is_fresh(timestamp: str, now: float) -> bool:
     return good and abs(int(timestamp) - now) <= TOLERANCE
 
 
-def headers_of(secret: str, message: str, timestamp: int, body: bytes) -> dict[str, str]:
+def headers_of(
+    secrets: Collection[str], message: str, timestamp: int, body: bytes
+) -> dict[str, str]:
     """What is sent along with a body."""
-    signer = Signer(secret, message, str(timestamp))
+    signer = Signer(secrets, message, str(timestamp))
     signer.take(body)
     return {ID: message, TIMESTAMP: str(timestamp), SIGNATURE: signer.signature()}
 

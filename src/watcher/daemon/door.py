@@ -30,42 +30,45 @@ if TYPE_CHECKING:
     from watcher.web.server import WebServer
 
 _SHORTEST, _LONGEST = 16, 1024  # characters of a token
+_MOST = 2  # tokens: a new one, and the old one until everybody has the new one
 _DAY = 86400
 
 
-class Token:
-    """The token as its file holds it now; "" where there is none that could be used, which is said once."""
+class Tokens:
+    """What the token's file holds now: one, or two while it is changed; none where they cannot be used, which is said once."""
 
     def __init__(self, file: Path | None, log: Log) -> None:
         self._file = file
         self._log = log
         self._stamp: tuple[int, int] | None = None
-        self._token = ""
+        self._tokens: tuple[str, ...] = ()
         self._told = ""
 
-    def __call__(self) -> str:
+    def __call__(self) -> tuple[str, ...]:
         if self._file is None:
-            return ""
+            return ()
         try:
             about = self._file.stat()
             if (stamp := (about.st_mtime_ns, about.st_ino)) != self._stamp:
-                self._take(self._file.read_bytes()[: _LONGEST + 1])
+                self._take(self._file.read_bytes()[: 2 * _LONGEST + 1])
                 self._stamp = stamp
         except OSError as error:
-            self._token, self._stamp = "", None
+            self._tokens, self._stamp = (), None
             self._tell(f"The file of web.token_file cannot be read: {error.strerror}.")
-        return self._token
+        return self._tokens
 
     def _take(self, content: bytes) -> None:
-        text = content.decode("ascii", "replace").strip()
-        good = _SHORTEST <= len(text) <= _LONGEST and text.isascii() and text.isprintable()
-        self._token = text if good else ""
+        lines = content.decode("ascii", "replace").split("\n")
+        tokens = tuple(line.strip() for line in lines if line.strip())
+        good = 0 < len(tokens) <= _MOST and all(map(_is_token, tokens))
+        self._tokens = tokens if good else ()
         if good:
-            register_secret(text)
+            for token in tokens:
+                register_secret(token)
             self._told = ""
         else:
             self._tell(
-                f"The file of web.token_file does not hold {_SHORTEST} to {_LONGEST} characters of one line."
+                f"The file of web.token_file does not hold {_SHORTEST} to {_LONGEST} characters in one line, or in two."
             )
 
     def _tell(self, what: str) -> None:
@@ -73,6 +76,10 @@ class Token:
             hint = "Make one: openssl rand -hex 24, and let this service read it."
             self._log.warning("token.refused", what=what, what_to_do=hint)
         self._told = what
+
+
+def _is_token(text: str) -> bool:
+    return _SHORTEST <= len(text) <= _LONGEST and text.isascii() and text.isprintable()
 
 
 def make_page(
@@ -94,8 +101,8 @@ def make_page(
     from watcher.web.app import make_app  # noqa: PLC0415 - a daemon without a door goes without these
     from watcher.web.server import WebServer  # noqa: PLC0415
 
-    token = Token(web.token_file, log)
-    rules = _rules(web, token)
+    tokens = Tokens(web.token_file, log)
+    rules = _rules(web, tokens)
     behind = Behind(
         ledger=ledger,
         inboxes={
@@ -122,7 +129,7 @@ def make_page(
         app,
         host=rules.host,
         port=rules.port,
-        why_closed=_why_closed(web, token),
+        why_closed=_why_closed(web, tokens),
         beside=deliveries.run,
         log=log,
     )
@@ -132,12 +139,12 @@ def _limits(one: Serving) -> Callable[[], Limits]:
     return lambda: one.intake.rules().limits
 
 
-def _rules(web: Web, token: Callable[[], str]) -> WebRules:
+def _rules(web: Web, tokens: Callable[[], tuple[str, ...]]) -> WebRules:
     host, port = listen_parts(web.listen)
     return WebRules(
         host=host,
         port=int(port),
-        token=token,
+        tokens=tokens,
         hosts=web.hosts,
         reading=web.reading,
         public_url=web.public_url or "",
@@ -147,12 +154,12 @@ def _rules(web: Web, token: Callable[[], str]) -> WebRules:
     )
 
 
-def _why_closed(web: Web, token: Callable[[], str]) -> Callable[[], str]:
+def _why_closed(web: Web, tokens: Callable[[], tuple[str, ...]]) -> Callable[[], str]:
     """Why the door stays shut now, in words; "" when it may be opened."""
     host, _ = listen_parts(web.listen)
 
     def why() -> str:
-        if is_loopback(host) or token():
+        if is_loopback(host) or tokens():
             return ""
         return "The status page is not opened at a public address while its token cannot be read. Look at web.token_file."
 

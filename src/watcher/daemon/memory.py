@@ -1,5 +1,5 @@
 """How this process holds memory: large blocks go back to the system as soon as they are free, small ones
-lie in few places.
+lie in few places; nobody else looks into it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from contextlib import suppress
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 _LARGE = 1 << 20  # bytes
+_DUMPABLE = 4  # prctl(2), PR_SET_DUMPABLE
 
 
 def hold_little() -> None:
@@ -24,3 +25,9 @@ def hold_little() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def keep_to_itself() -> None:
+    """No core file, and no look into memory or environment by programs of the same user: the key is in there."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)

@@ -14,7 +14,8 @@ import sdnotify
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
-from watcher.daemon.memory import hold_little
+from watcher.daemon.jumps import Jumps
+from watcher.daemon.memory import hold_little, keep_to_itself
 from watcher.settings import COMMON, Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
@@ -34,12 +35,14 @@ class Service:
     ) -> None:
         """`on_key` is told of every key before it is used, so that no log ever shows it."""
         hold_little()
+        keep_to_itself()
         self._loaded = loaded
         self._environ = environ
         self._log = log
         self._on_key = on_key
         self._notify = sdnotify.SystemdNotifier()
         self._stops = 0
+        self._jumps = Jumps(time.time, time.monotonic)
         self._changed = _stamp(loaded.file)
         self._keys: Mapping[str, str] = self._first_keys()
 
@@ -100,6 +103,8 @@ class Service:
         """The main loop feeds systemd's watchdog: if it hangs, nobody does."""
         while True:
             self._notify.notify("WATCHDOG=1")
+            if jump := self._jumps.since():
+                self._log.warning("clock.jumped", seconds=round(jump))
             try:
                 if not daemon.stopping:
                     await self._look_around(daemon)

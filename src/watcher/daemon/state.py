@@ -14,6 +14,7 @@ from typing import Any
 
 from watcher.core.errors import LedgerError
 from watcher.core.jobs import Json
+from watcher.logs import is_journal
 
 _TRIES, _TRY_AGAIN = 5, 0.02  # and seconds between them
 
@@ -105,8 +106,7 @@ def log_place() -> str:
         target = Path("/proc/self/fd/2").resolve()
         if target.is_file():
             return str(target)
-        status = os.fstat(2)
-        if os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
+        if is_journal(2, os.environ):
             units = Path("/proc/self/cgroup").read_text("utf-8").strip().split("/")
             return next((f"journal:{unit}" for unit in units[::-1] if ".service" in unit), "")
     except OSError:

@@ -4,6 +4,7 @@ from watcher.inbox.archive import archive, bring_along, find_archived
 from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find_claimed, unclaim
 from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
 from watcher.inbox.marker import InboxLock, closed_folders, is_ready, prepare
+from watcher.inbox.mounts import is_network, kind_of
 from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
 from watcher.inbox.orders import Order, order_of, remove_order
 from watcher.inbox.patrol import Patrol
@@ -64,8 +65,10 @@ __all__ = [
     "find_archived",
     "find_claimed",
     "free_bytes",
+    "is_network",
     "is_ready",
     "keep_picture",
+    "kind_of",
     "lies",
     "order_of",
     "place",

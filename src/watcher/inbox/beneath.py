@@ -182,12 +182,17 @@ def exists(folder: int, name: bytes) -> bool:
 
 def follow_mode(fd: int, parent: os.stat_result, *, folder: bool) -> None:
     """Mode and group as those of the folder it lies in, so that a share's people can use it; as far as allowed."""
-    mode = stat.S_IMODE(parent.st_mode) & ~stat.S_ISVTX
+    wanted = stat.S_IMODE(parent.st_mode) & (~stat.S_ISVTX if folder else 0o666)
     with suppress(PermissionError):
         if os.fstat(fd).st_gid != parent.st_gid:
             os.fchown(fd, -1, parent.st_gid)
-    with suppress(PermissionError):
-        os.fchmod(fd, mode if folder else mode & 0o666)
+    if stat.S_IMODE(os.fstat(fd).st_mode) == wanted:
+        return
+    try:
+        os.fchmod(fd, wanted)
+    except PermissionError:  # also of the set-group bit alone: systemd's RestrictSUIDSGID=
+        with suppress(PermissionError):
+            os.fchmod(fd, wanted & ~stat.S_ISGID)
 
 
 def _step(parent: int, name: bytes, *, make: bool) -> int:
@@ -196,12 +201,14 @@ def _step(parent: int, name: bytes, *, make: bool) -> int:
     except FileNotFoundError:
         if not make:
             raise
+    above = os.fstat(parent)
     try:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        # The set-group bit comes from the folder above by itself.
+        os.mkdir(name, stat.S_IMODE(above.st_mode) & 0o777, dir_fd=parent)
     except FileExistsError:
         return os.open(name, _FOLDER, dir_fd=parent)
     fd = os.open(name, _FOLDER, dir_fd=parent)
-    follow_mode(fd, os.fstat(parent), folder=True)
+    follow_mode(fd, above, folder=True)
     syncs.sync(parent)
     return fd
 

@@ -158,6 +158,7 @@ class Intake:
         self._take_found(claim_id)
 
     def _take_found(self, claim_id: str) -> None:
+        """Counted before it is read: what ends the process each time must not do so for ever."""
         claimed = find_claimed(self.folder, claim_id)
         if claimed is None:
             return

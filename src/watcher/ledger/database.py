@@ -115,20 +115,26 @@ def open_database(folder: Path, *, upgrade: bool = False) -> Database:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(folder / "ledger.sqlite3")
     try:
-        with database.write() as tx:
+        with must_be_whole(database.file), database.write() as tx:
             database.upgraded = make_fit(tx, database.file, upgrade=upgrade)
         if database.upgraded:
             database.rebuild()
-    except DatabaseError as error:
-        database.close()
-        raise LedgerError(
-            f"The database {database.file} cannot be read: {error.orig}.",
-            "Keep it aside and restore a copy; the drops that were not finished are still in the inboxes.",
-        ) from None
     except BaseException:
         database.close()
         raise
     return database
+
+
+@contextmanager
+def must_be_whole(file: Path) -> Iterator[None]:
+    """Raises LedgerError in place of what SQLite says of a file that is damaged, or no database."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise LedgerError(
+            f"The database {file} cannot be read: {error.orig}.",
+            "Keep it aside and restore a copy; the drops that were not finished are still in the inboxes.",
+        ) from None
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

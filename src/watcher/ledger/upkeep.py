@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watcher.core.errors import LedgerError
 from watcher.ledger.backups import check_database, copy_database, spare_share
-from watcher.ledger.database import Database, open_database
+from watcher.ledger.database import Database, must_be_whole, open_database
 from watcher.ledger.versions import Tables, Upgraded, make_older, must_be_known, tables_of
 
 __all__ = [
@@ -36,7 +36,7 @@ def tables(state_dir: Path) -> Tables:
     """Whose tables it has. Raises LedgerError where they are not ours."""
     database = Database(database_file(state_dir))
     try:
-        with database.read() as view:
+        with must_be_whole(database.file), database.read() as view:
             found = tables_of(view)
     finally:
         database.close()
@@ -64,7 +64,7 @@ def downgrade(state_dir: Path, to: str) -> Upgraded | None:
     """To the tables of an earlier version of the program. The state folder must be held."""
     database = Database(database_file(state_dir))
     try:
-        with database.write() as tx:
+        with must_be_whole(database.file), database.write() as tx:
             return make_older(tx, database.file, to)
     finally:
         database.close()

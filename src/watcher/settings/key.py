@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +19,16 @@ _MOST = 4096
 
 
 def find_key(
-    settings: Settings, environ: Mapping[str, str], inbox: str | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    inbox: str | None = None,
+    *,
+    credential: Path | None = None,
 ) -> tuple[SecretStr, str]:
     """The key and where it was found; an empty key when there is none (the lane then halts).
 
-    Order: `api.key_file`, WATCHER_API__KEY, OPENAI_API_KEY, systemd's credential `api-key`. An inbox
+    Order: `api.key_file`, WATCHER_API__KEY, OPENAI_API_KEY, systemd's credential `api-key`; beside the
+    service the file `credential` that systemd makes it of, for who may read that. An inbox
     with a `key_file` of its own has its own key; one that asks another server, and has none, gets
     none: the common key goes to nobody but its own server. Raises `SettingsError` for a key file
     that cannot be read and for a key that no key can be.
@@ -36,8 +42,9 @@ def find_key(
     for name in ("WATCHER_API__KEY", "OPENAI_API_KEY"):
         if environ.get(name, "").strip():
             return _checked(environ[name], f"environment {name}"), f"environment {name}"
-    credential = Path(environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent", "api-key")
-    if credential.exists():
+    if folder := environ.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(folder, "api-key")
+    if credential and os.access(credential, os.R_OK):
         return _from_file(credential, "systemd credential api-key")
     return SecretStr(""), ""
 

@@ -24,16 +24,21 @@ from watcher.settings.yaml_file import SettingsFile
 
 LOCAL_FILE = Path("config/watcher.yaml")
 SYSTEM_FILE = Path("/etc/image-watcher/watcher.yaml")
+_SYSTEM_STATE = Path("/var/lib/image-watcher")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|DATABASE_URL|NOTIFY", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings that can be used. `sources`: dotted key → who said its value. `file`: None without one."""
+    """Settings that can be used. `sources`: dotted key → who said its value. `file`: None without one.
+
+    `credential`: what the service that has this file is given as its key, for commands beside it.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     file: Path | None = None
+    credential: Path | None = None
 
 
 def load(
@@ -45,10 +50,13 @@ def load(
 ) -> Loaded:
     """The settings of `config`, else of WATCHER_CONFIG, ./config/watcher.yaml, /etc/image-watcher.
 
-    The environment wins over the file. Relative paths in the result are relative to `cwd`, the
+    The environment wins over the file. A file beside `system_file` is a service's: its state is
+    where the unit has it, where nobody says more. Relative paths in the result are relative to `cwd`, the
     folder that the daemon was started in. Raises `SettingsError` with every finding, one a line.
     """
-    sources = gather(_settings_file(config, environ, cwd, system_file), environ)
+    file = _settings_file(config, environ, cwd, system_file)
+    state_dir, credential = _of_service(file.path, system_file)
+    sources = gather(file, environ, state_dir=state_dir)
     settings, findings = _judge(sources.merged())
     if sources.of(("api", "base_url")) == "default":
         settings = _at_home(settings)
@@ -58,7 +66,16 @@ def load(
     if findings:
         raise SettingsError(_sentences(findings, sources, environ))
     said = {dotted(path): sources.of(path) for path in leaves(settings)}
-    return Loaded(settings=settings, sources=said, file=sources.file.path)
+    return Loaded(settings=settings, sources=said, file=file.path, credential=credential)
+
+
+def _of_service(file: Path | None, system_file: Path) -> tuple[Path | None, Path | None]:
+    """State and key of the service whose settings these are, as the units in systemd/ have them."""
+    if file is None or file.parent != system_file.parent:
+        return None, None
+    if file.name == system_file.name:
+        return _SYSTEM_STATE, file.with_name("api-key")
+    return _SYSTEM_STATE / file.stem, file.with_name(f"{file.stem}.api-key")
 
 
 def _settings_file(

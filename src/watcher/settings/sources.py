@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -21,9 +22,10 @@ PREFIX = "WATCHER_"
 # Names that begin like settings and are none: where the file is, and the key (see key.py).
 NOT_SETTINGS = ("WATCHER_CONFIG", "WATCHER_API__KEY")
 # What other programs say: common to workflows with image nodes, and systemd's StateDirectory=.
+_STATE = ("state_dir",)
 HINTS: Mapping[str, KeyPath] = {
     "IMAGE_API_ENDPOINT": ("api", "base_url"),
-    "STATE_DIRECTORY": ("state_dir",),
+    "STATE_DIRECTORY": _STATE,
 }
 
 
@@ -89,18 +91,23 @@ class Sources:
         return [name for at, name in self.names.items() if _related(at, path)]
 
 
-def gather(file: SettingsFile, environ: Mapping[str, str]) -> Sources:
-    """Everything that was said, unjudged."""
+def gather(
+    file: SettingsFile, environ: Mapping[str, str], *, state_dir: Path | None = None
+) -> Sources:
+    """Everything that was said, unjudged. `state_dir`: that of the service whose file this is."""
     ours = {
         name: value
         for name, value in environ.items()
         if name.upper().startswith(PREFIX) and name.upper() not in NOT_SETTINGS and value
     }
     hint_names = {path: name for name, path in HINTS.items() if environ.get(name)}
+    hints = {path: environ[name] for path, name in hint_names.items()}
+    if state_dir is not None and _STATE not in hints:
+        hints[_STATE], hint_names[_STATE] = str(state_dir), "the unit of this service"
     return Sources(
         file=file,
         environment=_Environment(ours)(),
-        hints=_nested({path: environ[name] for path, name in hint_names.items()}),
+        hints=_nested(hints),
         names={tuple(name[len(PREFIX) :].lower().split("__")): name for name in ours},
         hint_names=hint_names,
     )

@@ -44,7 +44,7 @@ class Access:
 
     @property
     def has_token(self) -> bool:
-        return bool(self._rules.token())
+        return bool(self._rules.tokens())
 
     def log_in(self, request: Request, token: str) -> Response:
         """Puts the session's cookie on the answer that it returns. Raises Refused for a wrong token."""
@@ -72,7 +72,7 @@ class Access:
     def session(self, request: Request) -> Session | None:
         """Of the request's cookie, while it is good for the token in force."""
         found = self._sessions.get(request.cookies.get(COOKIE, ""))
-        good = found and found.until > self._now() and _same(found.token, self._rules.token())
+        good = found and found.until > self._now() and self._is_good(found.token)
         return found if good else None
 
     def is_bearer(self, request: Request) -> bool:
@@ -93,13 +93,13 @@ class Access:
             raise self.refusal("This needs the token.", _BASIC)
 
     def require_order(self, request: Request, form: Mapping[str, object]) -> None:
-        """An order needs the token in the header, or a session and a form of our own page."""
+        """An order needs the token in the header, or a session and a form; and comes from no page but ours."""
+        self.require_own_page(request)
         if self.is_bearer(request):
             return
         session = self.session(request)
         if session is None:
             raise self.refusal("Orders need the token.", _BASIC)
-        self.require_own_page(request)
         if not _same(str(form.get("csrf", "")), session.csrf):
             raise Refused(403, "stale_form", "This form is out of date.", "Reload the page.")
 
@@ -128,7 +128,7 @@ class Access:
         if len(recent) >= _TRIES:
             left = _WITHIN - (now - recent[0])
             raise too_many("Too many wrong tokens.", "Wait a minute.", seconds=left)
-        if len(token) <= _LONGEST and _same(token, self._rules.token()):
+        if len(token) <= _LONGEST and self._is_good(token):
             self._wrong.pop(address, None)
             return
         if len(self._wrong) >= _MOST_ADDRESSES:
@@ -137,6 +137,11 @@ class Access:
         raise self.refusal(
             "The token is not right.", "Look into the file that web.token_file names."
         )
+
+    def _is_good(self, token: str) -> bool:
+        """Whether it is one of those in force; every one is looked at, so that time tells nothing."""
+        found = [_same(token, one) for one in self._rules.tokens()]
+        return any(found)
 
     def _is_secure(self, request: Request) -> bool:
         """Whether the browser came by https, as far as that can be known behind a proxy."""

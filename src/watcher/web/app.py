@@ -71,7 +71,7 @@ def make_app(behind: Behind, rules: WebRules) -> tuple[ASGIApp, Deliveries]:
         ledger=behind.ledger,
         callbacks=callbacks,
         about=lambda job: jobs.whole(base, job),
-        token=rules.token,
+        tokens=rules.tokens,
         clock=behind.clock,
         random=Random(),  # noqa: S311 - it spreads waits, and keeps no secret
         log=behind.log,

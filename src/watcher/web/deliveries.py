@@ -25,12 +25,12 @@ _JITTER = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries:
-    """A task beside the daemon. `about`: what is told of a job; `token`: what signs it; `clock` in seconds since the epoch."""
+    """A task beside the daemon. `about`: what is told of a job; `tokens`: what signs it; `clock` in seconds since the epoch."""
 
     ledger: Ledger
     callbacks: Callbacks
     about: Callable[[str], Mapping[str, Any] | None]
-    token: Callable[[], str]
+    tokens: Callable[[], tuple[str, ...]]
     clock: Callable[[], float]
     random: Random
     log: Log
@@ -64,7 +64,7 @@ class Deliveries:
         now = self.clock()
         moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         body = orjson.dumps({"type": "job.ended", "timestamp": moment, "data": about})
-        headers = headers_of(self.token(), f"msg_{post.id}", int(now), body)
+        headers = headers_of(self.tokens(), f"msg_{post.id}", int(now), body)
         await self.callbacks.post(post.callback_url, body, headers)
 
     async def _put_off(self, post: Post, tries: int, what: str, *, final: bool) -> None:

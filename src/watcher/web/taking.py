@@ -86,6 +86,7 @@ class Taking:
 
     def _authorised(self, request: Request) -> Signer | None:
         """The token in the header, or None; else what will prove the signature. Raises Refused."""
+        self.access.require_own_page(request)
         if self.access.is_bearer(request):
             return None
         headers = request.headers
@@ -95,7 +96,7 @@ class Taking:
         if not headers.get(ID) or not is_fresh(headers.get(TIMESTAMP, ""), self.behind.clock()):
             what = "The signed message is too old, or does not say when it was sent."
             raise Refused(401, "stale", what, f"Send {ID} and {TIMESTAMP}, in seconds, of now.")
-        return Signer(self.rules.token(), headers[ID], headers[TIMESTAMP])
+        return Signer(self.rules.tokens(), headers[ID], headers[TIMESTAMP])
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()

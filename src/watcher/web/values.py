@@ -19,14 +19,14 @@ from watcher.outbox import Outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebRules:
-    """What is set. `token`: the one in force now, "" without one. `hosts`: further names that are ours.
+    """What is set. `tokens`: those in force now, the newest first. `hosts`: further names that are ours.
 
     `links_days` 0: links to pictures are not signed. `callback_hosts`: see api.Callbacks.
     """
 
     host: str
     port: int
-    token: Callable[[], str]
+    tokens: Callable[[], tuple[str, ...]]
     hosts: tuple[str, ...] = ()
     reading: Literal["open", "token"] = "open"
     public_url: str = ""

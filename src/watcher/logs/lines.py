@@ -1,4 +1,4 @@
-"""How it logs: one line an event, on a terminal for people, else JSON; the same for every library.
+"""Lines of the log: one an event, on a terminal for people, else JSON; the same for every library.
 
 The last thing before a line is written is the scrubber: no secret and no control character gets out.
 """
@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TextIO
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from watcher.core.log import Log
 from watcher.core.masking import MASK, mask
+from watcher.logs.journal import JournalHandler
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -73,12 +75,13 @@ def configure(
     format: Format,  # noqa: A002 - the setting's name
     stream: TextIO,
     is_tty: bool,
+    journal: Path | None = None,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send everything that is logged, here and in libraries, to `stream`.
 
-    `auto` is console when `is_tty`, else json. Can be called again, also while logs are in use.
+    `auto` is console when `is_tty`, else json; json goes to the socket `journal`, where there is one. Can be called again, also while logs are in use.
     `clock` gives seconds since the epoch, `monotonic` seconds. A fault that repeats itself has
     five lines a minute; the next one after that tells how many were left out (`repeated`).
     """
@@ -108,17 +111,20 @@ def configure(
             _console(colours=is_tty) if console else _json_line,
         ],
     )
-    _take_over(logging.getLevelNamesMapping()[level.upper()], formatter, stream)
-
-
-def _take_over(level: int, formatter: logging.Formatter, stream: TextIO) -> None:
-    """The root logger writes to `stream`, and nothing writes beside it."""
-    handler = logging.StreamHandler(stream)
+    handler: logging.Handler = logging.StreamHandler(stream)
+    if journal is not None and not console:
+        handler = JournalHandler(stream, journal)
     handler.setFormatter(formatter)
+    _take_over(logging.getLevelNamesMapping()[level.upper()], handler)
+
+
+def _take_over(level: int, handler: logging.Handler) -> None:
+    """The root logger writes to `handler`, and nothing writes beside it."""
     root = logging.getLogger()
     for old in root.handlers[:]:
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
+            old.close()
     root.addHandler(handler)
     root.setLevel(level)
     for name in _QUIET:
