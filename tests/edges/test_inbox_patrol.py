@@ -69,7 +69,7 @@ class Service:
             on_ready=self._take,
             on_waiting=self._told(self.waiting),
             on_state=self._told(self.states),
-            on_unknown=lambda drops: self.unknown.extend(drop.path for drop in drops),
+            on_unknown=self.unknown.extend,
             hands=hands,
             clock=clock,
             stop=self.stop,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.mounts import in_own_mounts, mount_fragile, mount_image, mount_small, mount_thin, remount
 from tests.system.house import House, Sandbox, house, prompts_csv, sandbox, wait_for
+from tests.system.test_answers import PICTURES, serving
 
 MEGABYTE = 2**20
 ROOM = {"disk": {"least_gb": 4 / 1024, "least_percent": 0}}
@@ -149,6 +150,29 @@ def test_state_folder_full(tmp_path: Path) -> None:
             assert home.events("item.failed") == []
             # What was in flight when the last byte went may be paid for a second time.
             assert 42 <= api.stats()["calls"] <= 42 + 4
+
+    in_own_mounts(body)
+
+
+def test_no_room_for_pictures_that_rows_name(tmp_path: Path) -> None:
+    """A picture that is fetched for a row and cannot be stored fails no row: it waits until there is room."""
+
+    def body() -> None:
+        mount_small(tmp_path / "state" / "inputs", "1m")
+        filler = tmp_path / "state" / "inputs" / "filler.bin"
+        fill(filler)
+        picture = PICTURES["png"]
+        hosts = {"inboxes": {"main": {"allow_urls": True, "allowed_hosts": ["127.0.0.1"]}}}
+        with (
+            serving({}, {"/v1/a.png": picture}) as web,
+            sandbox() as api,
+            house(tmp_path, api.base_url, hosts) as home,
+        ):
+            home.drop("a.csv", f"prompt,image\nas a drawing,{web.base_url}/a.png\n")
+            wait_for(lambda: home.events("disk.refused"), 30, "the disk refuses")
+            assert home.events("item.broken") == []
+            filler.unlink()
+            all_done(home, api, 1)
 
     in_own_mounts(body)
 

@@ -172,6 +172,14 @@ class Usage:
     image_out: int = 0
     text_out: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            text_in=self.text_in + other.text_in,
+            image_in=self.image_in + other.image_in,
+            image_out=self.image_out + other.image_out,
+            text_out=self.text_out + other.text_out,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -198,7 +206,8 @@ class Refusal:
 
     `status` 0: no reply. `retry_after`: seconds the server asked for, None when it did not.
     `param`: the parameter that a MEND leaves out. `paid_maybe`: the call may have been charged.
-    `scope` says how far a NOBODY reaches: the whole "provider" or one "model".
+    `scope` says how far a NOBODY reaches: the whole "provider" or one "model". `usage`: what it took all
+    the same.
     """
 
     no: No
@@ -211,6 +220,7 @@ class Refusal:
     request_id: str = ""
     scope: str = "provider"
     paid_maybe: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -282,7 +282,6 @@ class Daemon:
                 on_hold=self.news.held,
                 caps=lambda item: caps(self.settings, item, day_of(time.time())),
                 estimate=lambda item: call_cost(item, self.catalogue),
-                day_began=lambda: day_of(time.time()).began,
             ),
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,

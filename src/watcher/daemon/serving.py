@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
 from watcher.core.report import order_in_vain_note, unknown_note
 from watcher.inbox import (
-    Drop,
     InboxFolder,
     InboxLock,
     InboxState,
@@ -25,6 +24,7 @@ from watcher.inbox import (
     lies,
     order_of,
     prepare,
+    printable,
     remove_order,
     write_note,
 )
@@ -37,9 +37,7 @@ from watcher.work import Place
 _PICTURE_THREADS = 3
 _HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
 _UNKNOWN_NOTE = b"_image-watcher"
-_REMEMBERED = (
-    200  # files of no known kind that its next version names again, as long as they lie there
-)
+_NAMED = 200  # files of no known kind in the log and the note; of more there is the number
 
 
 @dataclass(kw_only=True)
@@ -62,7 +60,7 @@ class Serving:
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
         self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
         self._stop, self._wake = threading.Event(), threading.Event()
-        self._unknown_before: list[Drop] = []
+        self._unknown_before: list[bytes] = []
         self._patrol = self._make_patrol()
         self._thread = threading.Thread(
             target=self._run, name=f"inbox-{self.folder.name}", daemon=True
@@ -181,21 +179,27 @@ class Serving:
         self.log.info("job.ordered", job=job, order=order.value)
         self.on_order(job)
 
-    def _unknown(self, drops: tuple[Drop, ...]) -> None:
+    def _unknown(self, paths: tuple[bytes, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""
         meant = self.ledger.companions.named(self.folder.name)
-        found = sorted((drop for drop in drops if drop.path not in meant), key=lambda one: one.path)
+        found = sorted(path for path in paths if path not in meant)
         if not found:
             return
-        names = [drop.place for drop in found]
-        self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
+        self.log.warning("drop.unknown", inbox=self.folder.name, files=_named(found))
         try:
-            before = [one for one in self._unknown_before if lies(self.folder, one.path)]
-            self._unknown_before = [*found, *before][:_REMEMBERED]
-            names += [drop.place for drop in before]
-            write_note(self.folder, _UNKNOWN_NOTE, unknown_note(names, self.folder.extensions))
+            # The next version of the note names again what is still there.
+            found += [path for path in self._unknown_before if lies(self.folder, path)]
+            self._unknown_before = found[:_NAMED]
+            note = unknown_note(_named(found), self.folder.extensions)
+            write_note(self.folder, _UNKNOWN_NOTE, note)
         except (InboxError, DiskError) as error:
             self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
+
+
+def _named(paths: Sequence[bytes]) -> list[str]:
+    """Fit for people, some of them and how many more there are."""
+    more = [f"… and {len(paths) - _NAMED:,} more"] if len(paths) > _NAMED else []
+    return [*map(printable, paths[:_NAMED]), *more]
 
 
 def make_outbox(path: Path) -> Outbox:

@@ -72,7 +72,7 @@ class Patrol:
         on_ready: Callable[[Drop], float | None],
         on_waiting: Callable[[Waiting], None],
         on_state: Callable[[InboxState], None],
-        on_unknown: Callable[[tuple[Drop, ...]], None] = _nothing,
+        on_unknown: Callable[[tuple[bytes, ...]], None] = _nothing,
         on_order: Callable[[bytes], None] = _nothing,
         recover: Callable[[], object] = _nothing,
         hands: int = 4,

@@ -86,7 +86,7 @@ class Findings:
     strangers: dict[bytes, float] = field(default_factory=dict)
     markers: set[bytes] = field(default_factory=set)
     closed: set[bytes] = field(default_factory=set)
-    unknown: list[Drop] = field(default_factory=list)
+    unknown: list[bytes] = field(default_factory=list)
     orders: list[bytes] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     next_look: float | None = None

@@ -279,8 +279,7 @@ class Intake:
         """What will be reused, as far as that can be told before pictures are fetched."""
         if rules.reuse_days <= 0 or not asked:
             return ()
-        since = self.clock() - rules.reuse_days * 86400
-        return self.ledger.paid.known(asked, since=since)
+        return self.ledger.paid.known(asked, since=rules.paid_since(self.clock()))
 
     def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
         places = PicturePlaces(

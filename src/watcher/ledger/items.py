@@ -33,18 +33,21 @@ from watcher.core.jobs import (
     RowState,
     Settlement,
     Slice,
+    Usage,
 )
 from watcher.core.planning import item_from_json
 from watcher.ledger import schema
-from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro, to_usd
+from watcher.ledger.codec import dump, dump_problem, dump_usage, load, load_usage, to_micro, to_usd
 from watcher.ledger.database import Database
 from watcher.ledger.jobs import end_if_over
+from watcher.ledger.orders import GOES_ON
 from watcher.ledger.paid import note_paid
 from watcher.ledger.renditions import note_due
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
 
+_OK = 200
 _OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
 # Built once: these two stand between one call and the next, and building took longer than running.
@@ -59,9 +62,7 @@ _BEGIN = (
             _jobs.c.id, bindparam("row", type_=Integer), _BEFORE.scalar_subquery() + 1,
             bindparam("lane", type_=String), bindparam("model", type_=String),
             bindparam("n", type_=Integer), bindparam("reserved", type_=Integer), bindparam("now", type_=Float), literal("sent"),
-        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled,
-            _jobs.c.hold.is_(None), _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
-        ),
+        ).where(_jobs.c.id == bindparam("job"), *GOES_ON),
     )
     .returning(_attempts.c.id)
 )  # fmt: skip
@@ -216,6 +217,13 @@ class Items:
         with self._database.read() as view:
             return set(view.scalars(select(_attempts.c.id).where(_attempts.c.outcome == "sent")))
 
+    def decided(self, item: OpenItem) -> int:
+        """How many of a row's attempts were answered or refused for good: what follows is another call."""
+        mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
+        was = _attempts.c.outcome.in_(("answered", "never", "mend")) | (_attempts.c.status == _OK)
+        with self._database.read() as view:
+            return view.scalar(select(func.count()).where(mine, was)) or 0
+
     def interrupted(self, attempt: int, *, now: float) -> None:
         """The process died during this call, and no reply is on disk: it may have been charged."""
         values = {
@@ -275,6 +283,13 @@ def _more_found(tx: Connection, item: OpenItem, found: Sequence[Adjustment]) -> 
     mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
     before = load(tx.scalar(select(_rows.c.found).where(mine)) or "[]")
     return dump([*before, *map(asdict, found)])
+
+
+def _more_used(tx: Connection, item: OpenItem, usage: Usage) -> Usage:
+    """Besides what earlier attempts took, as with the cost."""
+    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+    before = load_usage(tx.scalar(select(_rows.c.usage).where(mine)))
+    return usage + (before or Usage())
 
 
 def _is_running() -> ColumnElement[bool]:
@@ -385,8 +400,10 @@ def _settle_row(
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
     if settlement.outcome in ("answered", "reused"):
         source = "api" if settlement.outcome == "answered" else "cache"
-        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
+        values |= {"text": settlement.text, "source": source}
         values["saved"] = to_micro(settlement.saved_usd)
+    if settlement.usage is not None:
+        values["usage"] = dump_usage(_more_used(tx, item, settlement.usage))
     if settlement.found:
         values["found"] = _more_found(tx, item, settlement.found)
     if settlement.outcome == "nobody":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
-from watcher.scheduler.lanes import LaneHalted, Lanes
+from watcher.scheduler.lanes import LaneHalted, Lanes, unanswered
 from watcher.scheduler.rates import Turn
 from watcher.scheduler.turns import NORMAL, Stopping, Turns
 from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Withdrawn, Work
@@ -210,6 +210,12 @@ class Scheduler:
         match outcome:
             case Halted(problem=problem, scope=scope):
                 raise LaneHalted(await self._halt(lane, problem, scope))
+            case Failed(unanswered=True) | Deferred(unanswered=True):
+                self.lanes.exhausted(lane)
+                if self.lanes.failing(lane):
+                    halted = await self._halt(lane, unanswered(outcome.problem), "provider")
+                    raise LaneHalted(halted)
+                self.lanes.undecided(lane)
             case Failed(sent=False):
                 self.lanes.undecided(lane)
             case Delivered(sent=False):

@@ -16,6 +16,7 @@ from watcher.core.jobs import (
     RowState,
     Settlement,
 )
+from watcher.core.policy import as_problem
 from watcher.outbox import BadPicture
 
 OK = 200
@@ -37,14 +38,12 @@ def answered(
     return counted(settlement, item)
 
 
-def refused(
-    item: OpenItem, refusal: Refusal, answer: Answer | None, cost: Decimal | None
-) -> Settlement:
-    """A no; where an answer came with it (it held no picture after all), what that cost."""
+def refused(item: OpenItem, refusal: Refusal, cost: Decimal | None) -> Settlement:
+    """A no, and what it cost where that is known: an answer may hold no picture after all."""
     settlement = Settlement(
         state=RowState.QUEUED, outcome=refusal.no, status=refusal.status, code=refusal.code,
         request_id=refusal.request_id, paid_maybe=refusal.paid_maybe,
-        usage=answer.usage if answer else None, cost_usd=cost,
+        usage=refusal.usage, cost_usd=cost,
     )  # fmt: skip
     return counted(settlement, item)
 
@@ -56,7 +55,10 @@ def counted(settlement: Settlement, item: OpenItem) -> Settlement:
     )  # fmt: skip
 
 
-def missing_pictures(item: OpenItem, missing: int) -> Problem:
+def missing_pictures(item: OpenItem, missing: int, lost: Refusal | None = None) -> Problem:
+    """`lost`: why one of them that was made could not be fetched."""
+    if lost is not None:
+        return as_problem(lost)
     return Problem(
         code="fewer_pictures",
         what=f"The provider gave {item.item.n - missing} of {item.item.n} pictures, also when asked again.",
