@@ -155,6 +155,7 @@ def test_many_files_renamed_in_are_each_taken_once(quick: Values, tmp_path: Path
         wait_for(lambda: len(archived(home)) == count, 120, "all are archived")
         assert api.stats()["calls"] == count
         assert set(api.stats()["calls_by_prompt"].values()) == {1}
+        assert home.events("lane.halted") == []
 
 
 # Every kind
