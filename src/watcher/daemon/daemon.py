@@ -156,8 +156,8 @@ class Daemon:
         if keys != self._keys or not rooms.same_accounts(self.settings, settings):
             self._change_accounts(rooms.accounts(settings, keys))
         self.settings, self._keys = settings, keys
-        self.work.patience = rooms.patience(settings.api)
-        self.work.retry = rooms.retry_rules(settings.api)
+        self.work.outcomes.patience = rooms.patience(settings.api)
+        self.work.outcomes.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
         self.scheduler.resize(*rooms.limits(settings))
         self._forget_other_accounts()

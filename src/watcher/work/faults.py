@@ -11,10 +11,9 @@ from watcher.ledger import Ledger
 from watcher.work.judging import lost
 from watcher.work.keeping import OnDisk
 from watcher.work.settlements import BROKEN
-from watcher.work.values import Failed
+from watcher.work.values import UNSENT, Failed
 
 _MOST = 3  # that one row may meet
-_NONE = 0  # the id of no attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +36,6 @@ class Faults:
         del self._met[row]
         settle = self.ledger.items.settle
         over = await self.on_disk(
-            lambda: self.ledger.call(settle, item, _NONE, lost(item), now=self.clock())
+            lambda: self.ledger.call(settle, item, UNSENT, lost(item), now=self.clock())
         )
         return Failed(item=item, problem=BROKEN, job_over=over, by_server=False, sent=False)

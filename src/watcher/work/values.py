@@ -26,6 +26,7 @@ class Space(Protocol):
         """Raises DiskError where too little is free; `prove` by making a file there."""
 
 
+UNSENT = 0  # the id of no attempt
 _SEATS = 2
 
 

@@ -8,70 +8,39 @@ follows; a reply that is on disk is never asked for again.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import InitVar, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
-from watcher.api import RetryRules, wait_before
+from watcher.api import RetryRules
 from watcher.core.catalogue import Catalogue
 from watcher.core.checks import CheckRules
 from watcher.core.errors import DiskError
-from watcher.core.jobs import (
-    Answer,
-    Call,
-    LaneKey,
-    No,
-    OpenItem,
-    Operation,
-    Problem,
-    Refusal,
-    RowState,
-    Settlement,
-)
+from watcher.core.jobs import Call, LaneKey, OpenItem, Problem, Refusal, Settlement
 from watcher.core.log import Log
-from watcher.core.policy import (
-    ROW_DEADLINE,
-    Defer,
-    Fail,
-    Halt,
-    Patience,
-    as_problem,
-    decide,
-    idempotency_key,
-)
-from watcher.core.pricing import cost_usd
+from watcher.core.policy import Patience, idempotency_key
 from watcher.core.wire import call_for
-from watcher.ledger import HaltedLane, Ledger, Redo
+from watcher.ledger import HaltedLane, Ledger
 from watcher.work.checking import Checking
 from watcher.work.faults import Faults
-from watcher.work.judging import Judge, heard, not_heard
-from watcher.work.keeping import Keeping, Kept, may_come_yet
+from watcher.work.judging import Judge
+from watcher.work.keeping import Keeping, may_come_yet
 from watcher.work.learning import Learning
+from watcher.work.outcomes import Outcomes
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
-from watcher.work.settlements import (
-    NO_KEY,
-    NOT_GOOD_ENOUGH,
-    answered,
-    counted,
-    missing_pictures,
-    refused,
-    reply_lost,
-)
+from watcher.work.settlements import NO_KEY, reply_lost
 from watcher.work.values import (
+    UNSENT,
     Account,
     Asked,
-    Deferred,
     Delivered,
     Failed,
-    Halted,
     Held,
     Outcome,
     Place,
@@ -80,9 +49,6 @@ from watcher.work.values import (
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
-_LINK_WAIT = 60.0  # seconds between looks for a picture at its address, at most
-_OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
-_NONE = 0  # the id of no attempt
 
 T = TypeVar("T")
 
@@ -94,17 +60,17 @@ class Work:
     ledger: Ledger
     accounts: Mapping[str, Account]
     places: Mapping[str, Place]
-    catalogue: Catalogue
-    patience: Patience
+    catalogue: InitVar[Catalogue]
+    patience: InitVar[Patience]
     purse: Purse
-    retry: RetryRules
+    retry: InitVar[RetryRules]
     replies: Path
     inputs: Inputs
     space: Space
     rules: Callable[[str], CheckRules]
     judge: Judge
     clock: Callable[[], float]
-    random: random.Random
+    random: InitVar[Random]
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
@@ -114,8 +80,11 @@ class Work:
     _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
     reuse: Reuse = field(init=False)
+    outcomes: Outcomes = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(
+        self, catalogue: Catalogue, patience: Patience, retry: RetryRules, random: Random
+    ) -> None:
         self._room = Room(
             replies=self.replies, places=self.places, space=self.space, clock=self.clock
         )
@@ -129,6 +98,20 @@ class Work:
         )
         self._learning = Learning(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
+        )
+        self.outcomes = Outcomes(
+            ledger=self.ledger,
+            purse=self.purse,
+            judge=self.judge,
+            learning=self._learning,
+            catalogue=catalogue,
+            patience=patience,
+            retry=retry,
+            replies=self.replies,
+            on_disk=self._on_disk,
+            clock=self.clock,
+            random=random,
+            log=self.log,
         )
         self._faults = Faults(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
@@ -205,9 +188,11 @@ class Work:
         lane = self.lane(item)
         if item.judging is not None:
             item = await self._forget_interrupted(item)
-            return await self._judged(self._unsent(item, lane, None), settlement, sent=False)
+            return await self.outcomes.judged(
+                self._unsent(item, lane, None), settlement, sent=False
+            )
         settlement = self.judge.begun(item, settlement)
-        over = await self._commit(self._unsent(item, lane, None), settlement)
+        over = await self.outcomes.commit(self._unsent(item, lane, None), settlement)
         self.log.info("item.reused", job=item.job_id, row=item.number,
                       files=[picture.file for picture in settlement.pictures])  # fmt: skip
         return Delivered(item=item, state=settlement.state, job_over=over, sent=False)
@@ -219,12 +204,12 @@ class Work:
         )  # so that no call waits for it
         said = await self._keeping.read_and_keep(asked)
         if (lost := may_come_yet(asked, said, now=self.clock())) is not None:
-            return self._fetch_later(asked, lost)
+            return self.outcomes.fetch_later(asked, lost)
         if isinstance(said, Refusal):
-            return await self._refuse(asked, said, outage=outage)
+            return await self.outcomes.refuse(asked, said, outage=outage)
         answer, kept = said
-        await self._keeping.trace(asked, answer, kept.pictures, self._cost(asked, answer))
-        return await self._deliver(asked, answer, kept)
+        await self._keeping.trace(asked, answer, kept.pictures, self.outcomes.cost(asked, answer))
+        return await self.outcomes.deliver(asked, answer, kept)
 
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:
         say = self.log.warning if fresh else self.log.info
@@ -243,7 +228,7 @@ class Work:
 
     def _unsent(self, item: OpenItem, lane: LaneKey, refusal: Refusal | None) -> Asked:
         """Nothing may be sent, so nothing is noted as an attempt."""
-        return Asked(item=item, lane=lane, attempt=_NONE, n=0, reply=self._reply_file(_NONE),
+        return Asked(item=item, lane=lane, attempt=UNSENT, n=0, reply=self._reply_file(UNSENT),
                      refusal=refusal)  # fmt: skip
 
     async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
@@ -268,148 +253,6 @@ class Work:
             return await send(call)
         except DiskError as error:
             return reply_lost(error)
-
-    async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
-        item, pictures = asked.item, kept.pictures
-        if item.judging is not None:
-            told = answered(item, answer, (), self._cost(asked, answer), state=RowState.DONE)
-            return await self._judged(asked, heard(item, told, answer.text))
-        missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
-        if missing > 0 and not item.asked_again and kept.lost is None:
-            return await self._ask_for_the_rest(asked, answer, kept)
-        state = RowState.PARTIAL if missing > 0 else RowState.DONE
-        problem = missing_pictures(item, missing, kept.lost) if missing > 0 else None
-        settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
-        paid = item.fingerprint if state is RowState.DONE else ""
-        settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
-        settlement = self.judge.begun(item, settlement)
-        over = await self._commit(asked, settlement)
-        files = [picture.file for picture in pictures]
-        self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
-                      request_id=answer.request_id)  # fmt: skip
-        return Delivered(item=item, state=settlement.state, job_over=over)
-
-    async def _judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
-        """A picture has its verdict, or will have none."""
-        item = asked.item
-        settlement, redo = await self._on_disk(lambda: self.judge.concluded(item, said))
-        over = await self._commit(asked, settlement, redo)
-        assert settlement.verdict is not None  # noqa: S101 - it was just concluded
-        self.log.info("picture.judged", job=item.job_id, row=item.number,
-                      index=settlement.verdict.index, unmet=len(settlement.verdict.unmet),
-                      problem=settlement.verdict.problem, again=redo is not None)  # fmt: skip
-        return Delivered(item=item, state=settlement.state, job_over=over, sent=sent)
-
-    def _fetch_later(self, asked: Asked, lost: Refusal) -> Deferred:
-        """The attempt stays open and its reply on the disk, where the next look finds it, after a crash too."""
-        wait, problem = min(self.retry.longest, _LINK_WAIT), as_problem(lost)
-        item = replace(asked.item, pending=asked.attempt, due_at=self.clock() + wait)
-        if asked.held is not None:
-            item = replace(item, reserved_usd=asked.held.money.usd)
-            self.purse.keep(asked.held)
-        self._say("item.deferred", asked, problem, wait=wait)
-        return Deferred(item=item, problem=problem)
-
-    async def _ask_for_the_rest(self, asked: Asked, answer: Answer, kept: Kept) -> Deferred:
-        pictures = kept.pictures
-        problem = missing_pictures(asked.item, asked.n - len(pictures))
-        if kept.put_aside:
-            problem = NOT_GOOD_ENOUGH
-        cost = self._cost(asked, answer)
-        settlement = answered(asked.item, answer, pictures, cost, state=RowState.WAITING)
-        await self._commit(
-            asked,
-            replace(
-                settlement, problem=problem, due_at=self.clock(), asked_again=True, found=kept.found
-            ),
-        )
-        delivered = asked.item.delivered + len(pictures)
-        item = replace(asked.item, delivered=delivered, asked_again=True, pending=None)
-        return Deferred(item=item, problem=problem)
-
-    async def _refuse(self, asked: Asked, refusal: Refusal, *, outage: bool) -> Outcome:
-        verdict = decide(refusal, asked.item, self.patience, now=self.clock())
-        sent = asked.attempt != _NONE
-        by_server = sent and refusal.no is No.LATER
-        settlement = refused(asked.item, refusal, self._cost(asked, refusal))
-        if isinstance(verdict, Fail) and by_server and outage and self._is_young(asked.item):
-            verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
-            # Behind the others: a row that is refused always must not be every probe.
-            due_at = self.clock() + _OUTAGE_WAIT
-            settlement = replace(
-                settlement, state=RowState.WAITING, due_at=due_at, problem=verdict.problem
-            )
-        match verdict:
-            case Fail(problem=problem):
-                over = await self._fail(asked, settlement, problem)
-                unanswered = refusal.no is No.AMBIGUOUS
-                # A call without a known end says as little for the server as a refused one.
-                return Failed(
-                    item=asked.item, problem=problem, job_over=over, sent=sent,
-                    by_server=by_server or unanswered, unanswered=unanswered,
-                )  # fmt: skip
-            case Halt(problem=problem, scope=scope):
-                if sent:
-                    await self._commit(asked, settlement)
-                return Halted(item=asked.item, problem=problem, scope=scope)
-            case Defer():
-                await self._learning.learn(asked, refusal)
-                return await self._defer(asked, refusal, settlement, verdict)
-
-    async def _fail(self, asked: Asked, settlement: Settlement, problem: Problem) -> bool:
-        """Never: a row without its pictures has failed, a picture without a verdict is a picture."""
-        if asked.item.judging is not None:
-            none = not_heard(asked.item, settlement, problem)
-            return (await self._judged(asked, none)).job_over
-        state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
-        failed = replace(settlement, state=state, problem=problem)
-        over = await self._commit(asked, self.judge.begun(asked.item, failed))
-        self._say("item.failed", asked, problem)
-        return over
-
-    async def _defer(
-        self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
-    ) -> Deferred:
-        wait = 0.0
-        if not verdict.at_once:
-            wait = wait_before(max(1, asked.item.asked), refusal, self.retry, self.random)
-        due_at, problem = self.clock() + wait, as_problem(refusal)
-        item = replace(
-            asked.item, tries=verdict.tries, doubts=verdict.doubts, dropped=verdict.dropped,
-            due_at=due_at, pending=None,
-        )  # fmt: skip
-        waiting = replace(settlement, state=RowState.WAITING, problem=problem, due_at=due_at)
-        await self._commit(asked, counted(waiting, item))
-        self._say("item.deferred", asked, problem, wait=round(wait, 2))
-        rest = wait if refusal.retry_after is not None else 0.0
-        unanswered = refusal.no is No.AMBIGUOUS
-        return Deferred(
-            item=item, problem=problem, rest=rest, status=refusal.status, unanswered=unanswered
-        )
-
-    def _is_young(self, item: OpenItem) -> bool:
-        return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
-
-    def _cost(self, asked: Asked, said: Answer | Refusal) -> Decimal | None:
-        return cost_usd(said.usage, asked.lane.model, self.catalogue)
-
-    async def _commit(self, asked: Asked, settlement: Settlement, redo: Redo | None = None) -> bool:
-        """The outcome is durable when this returns, then the reply may go; True: the job is over."""
-        over = await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock(),
-                redo=redo,
-            )
-        )  # fmt: skip
-        if asked.attempt != _NONE:
-            self.purse.book(asked.item, asked.held, settlement)
-            await asyncio.to_thread(self._forget_reply, asked.attempt)
-        return over
-
-    def _forget_reply(self, attempt: int) -> None:
-        for file in self.replies.glob(f"{attempt}.*"):
-            with suppress(OSError):  # the outcome is safe; the next start clears what is left
-                file.unlink()
 
     def _begin(self, item: OpenItem, lane: LaneKey, held: Held) -> tuple[OpenItem, int] | None:
         """Commit an attempt, in one go on the ledger's thread: a free place waits for it."""
@@ -447,7 +290,3 @@ class Work:
                     for name in {account.name for account in self.accounts.values()}:
                         await self.on_disk_refused(LaneKey(account=name, model=""), problem)
                 await self.sleep(_DISK_WAIT)
-
-    def _say(self, event: str, asked: Asked, problem: Problem, **more: object) -> None:
-        self.log.warning(event, job=asked.item.job_id, row=asked.item.number, code=problem.code,
-                         what=problem.what, what_to_do=problem.hint, **more)  # fmt: skip
