@@ -70,9 +70,10 @@ class Sandbox:
         """These faults from now on, instead of all others; none: it behaves."""
         self.client.post("/sandbox/faults", json=list(faults)).raise_for_status()
 
-    def reset(self) -> None:
-        """All counts at nothing."""
-        self.client.post("/sandbox/reset").raise_for_status()
+    def reset(self) -> Values:
+        """All counts at nothing; what they were until then."""
+        before: Values = self.client.post("/sandbox/reset").raise_for_status().json()
+        return before
 
 
 @contextmanager

@@ -75,8 +75,7 @@ def test_a_changed_file_is_taken_over_while_it_works(tmp_path: Path) -> None:
         home.signal(signal.SIGHUP)
         wait_for(lambda: len(home.events("settings.reloaded")) == 2, 5, "reloaded twice")
         wait_for(lambda: api.stats()["in_flight"] <= 2, 5, "two calls at a time")
-        paid = api.stats()["paid"]
-        api.reset()
+        paid = api.reset()["paid"]
         assert home.wait_over("boats.csv").statuses == ["done"] * ROWS
         stats = api.stats()
         assert stats["in_flight_max"] <= 2

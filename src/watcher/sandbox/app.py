@@ -1,7 +1,7 @@
 """The sandbox as an application: the API's addresses below /v1, and its own below /sandbox.
 
 GET  /sandbox/stats    calls, what was paid, by status and by prompt
-POST /sandbox/reset    all counts at nothing, faults with a count as if new
+POST /sandbox/reset    all counts at nothing, faults with a count as if new; answers with the counts until then
 GET  /sandbox/faults   the faults in force, as a list of texts
 POST /sandbox/faults   a list of texts: these faults from now on, instead of all others
 """
@@ -151,10 +151,11 @@ class _Own:
         return JSONResponse({**self._desk.counts.snapshot(), "by_fault": struck})
 
     async def _reset(self, _: Request) -> Response:
+        before = self._desk.counts.snapshot()
         self._desk.counts.reset()
         self._desk.faults.forget()
         self._desk.limits.refill()
-        return JSONResponse({})
+        return JSONResponse(before)
 
     async def _faults(self, _: Request) -> Response:
         return JSONResponse([str(rule) for rule in self._desk.faults.rules])
