@@ -5,11 +5,13 @@ from __future__ import annotations
 from watcher.api.callbacks import Callbacks, NotTaken
 from watcher.api.client import ImageApi
 from watcher.api.endpoint import DEFAULT_TIMEOUTS, Endpoint, normalise_base_url
+from watcher.api.exchange import LONGEST_CALL
 from watcher.api.files import load_reply, load_whole
 from watcher.api.waits import RetryRules, wait_before
 
 __all__ = [
     "DEFAULT_TIMEOUTS",
+    "LONGEST_CALL",
     "Callbacks",
     "Endpoint",
     "ImageApi",

@@ -21,7 +21,7 @@ from watcher.core.jobs import Refusal
 
 CONNECTIONS = 8  # a client: httpx looks at each of its connections for each request
 _IDLE = 2.0  # seconds; servers close after 5, and one closed just as we send would be a doubt
-_LONGEST_CALL = 900.0
+LONGEST_CALL = 900.0  # seconds, whatever the settings say
 _WRITE = 120.0
 _CONNECT_TRIES = 3
 
@@ -77,7 +77,7 @@ class Exchanges:
         phase, host = Phase(), httpx.URL(out.url).netloc.decode()
         async with self._client() as client:
             try:
-                async with asyncio.timeout(min(out.patience + self._margin, _LONGEST_CALL)):
+                async with asyncio.timeout(min(out.patience + self._margin, LONGEST_CALL)):
                     await self._persistent()(self._once, client, out, take, phase)
             except TimeoutError:
                 return (unreachable if phase.nothing_sent else too_late)(host).refusal

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher import __version__
+from watcher.api import LONGEST_CALL
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.jobs import Json
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
 _SIDES = 5.0  # seconds that what goes on beside gets to end
-GRACE = 600.0  # seconds that calls in flight get to end: as long as the longest call may take
+GRACE = LONGEST_CALL + 15.0  # seconds that calls in flight get to end: they are paid for
 
 
 class Daemon:
