@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -49,3 +50,36 @@ def mount_small(place: Path, size: str) -> None:
 def remount(place: Path, options: str) -> None:
     """Change the size, or `ro` and `rw`, of what is mounted at `place`."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
+
+
+def mount_thin(place: Path, under: Path, size: str) -> None:
+    """A disk of 128 MiB at `place` with only `size` below it, at `under`: beyond that, writing and syncing fail."""
+    mount_small(under, size)
+    mount_image(place, _new_image(under / "image"), "continue")
+
+
+def mount_fragile(place: Path, image: Path) -> Callable[[], None]:
+    """A disk of 128 MiB at `place`, kept in `image`, and what makes it read-only for ever, as an error on it does."""
+    mount_image(place, _new_image(image), "remount-ro")
+    found = subprocess.run(["findmnt", "-no", "SOURCE", place], check=True, capture_output=True)
+    error = Path("/sys/fs/ext4") / Path(found.stdout.decode().strip()).name / "trigger_fs_error"
+
+    def breaks() -> None:
+        error.write_text("x")
+
+    return breaks
+
+
+def mount_image(place: Path, image: Path, errors: str = "continue") -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-o", f"loop,errors={errors}", image, place], check=True)
+
+
+def _new_image(image: Path) -> Path:
+    if not (Path("/dev/loop-control").exists() and shutil.which("mkfs.ext4")):
+        pytest.skip("there are no loop devices, or no mkfs.ext4 (e2fsprogs)")
+    with image.open("wb") as file:
+        file.truncate(128 * 2**20)
+    plain = ["-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1"]
+    subprocess.run(["mkfs.ext4", *plain, image], check=True)
+    return image

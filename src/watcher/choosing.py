@@ -70,12 +70,31 @@ class Redoing:
         picture: ChosenPicture | None, note: str,
     ) -> None:  # fmt: skip
         """`picture`: the one that another is wanted for; None: for all that the row has."""
-        row = self._ledger.choices.row(job_id, number)
-        self._check(row, job_id, number, rules)
-        assert row is not None  # noqa: S101 - checked
-        pictures = [one for one in self._ledger.choices.pictures(job_id).values()
-                    if one.number == number and not one.asked_again]  # fmt: skip
-        replaced = [picture.index] if picture else sorted(one.index for one in pictures)
+        row = self._row(job_id, number)
+        if row.state not in FINAL:
+            raise WatcherError(f"Row {number} is {row.state}.", "Wait until it is over.")
+        chosen = self._ledger.choices.pictures(job_id).values()
+        replaced = [one.index for one in chosen if one.number == number and not one.asked_again]
+        if picture is not None:
+            replaced = [picture.index]
+        redo = self.wanted(outbox, job_id, number, rules,
+                           replaced=sorted(replaced), picture=picture, note=note)  # fmt: skip
+        if not self._ledger.choices.redo(redo):
+            raise WatcherError(f"Row {number} is being worked on.", "Wait until it is over.")
+
+    def wanted(
+        self, outbox: Outbox, job_id: str, number: int, rules: RedoRules, *,
+        replaced: Sequence[int], picture: ChosenPicture | None, note: str, by_check: bool = False,
+    ) -> Redo:  # fmt: skip
+        """How a row is asked for others in place of the pictures `replaced`; an edit, where the inbox says
+        so, of the one `picture`.
+        """
+        row = self._row(job_id, number)
+        if row.asked >= rules.limit:
+            raise WatcherError(
+                f"Row {number} was asked again {row.asked} times already, and redo_limit is {rules.limit}.",
+                "Drop the row anew with a better prompt, or raise redo_limit.",
+            )
         led = row.notes.get(replaced[0], ()) if replaced else ()
         notes = (*led, *filter(None, (clean_note(note),)))
         wanted = asking(
@@ -85,27 +104,20 @@ class Redoing:
         item = self._item(
             outbox, job_id, row, rules=rules, picture=picture, notes=notes, n=wanted.n
         )
-        redo = Redo(
+        return Redo(
             job_id=job_id, number=number, replaced=replaced, notes=notes,
             item=orjson.dumps(item_to_json(item)).decode(), stems="/".join(wanted.stems),
-            first_new=row.delivered + 1, at=self._clock(),
+            first_new=row.delivered + 1, at=self._clock(), by_check=by_check,
         )  # fmt: skip
-        if not self._ledger.choices.redo(redo):
-            raise WatcherError(f"Row {number} is being worked on.", "Wait until it is over.")
 
-    def _check(self, row: RedoRow | None, job_id: str, number: int, rules: RedoRules) -> None:
+    def _row(self, job_id: str, number: int) -> RedoRow:
+        row = self._ledger.choices.row(job_id, number)
         if row is None:
             raise WatcherError(
                 f"Job {job_id} has no row {number} that could be asked for.",
                 "Rows are counted from 1; correct one that could not be read in failed.csv.",
             )
-        if row.state not in FINAL:
-            raise WatcherError(f"Row {number} is {row.state}.", "Wait until it is over.")
-        if row.asked >= rules.limit:
-            raise WatcherError(
-                f"Row {number} was asked again {row.asked} times already, and redo_limit is {rules.limit}.",
-                "Drop the row anew with a better prompt, or raise redo_limit.",
-            )
+        return row
 
     def _item(
         self, outbox: Outbox, job_id: str, row: RedoRow, *, rules: RedoRules,

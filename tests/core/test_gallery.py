@@ -276,7 +276,7 @@ _ELEMENTS = {
     "html", "head", "meta", "title", "link", "style", "body", "a", "header", "p", "h1", "h2",
     "h3", "h4", "span", "svg", "rect", "dl", "div", "dt", "dd", "nav", "form", "label", "input",
     "button", "b", "select", "option", "output", "main", "section", "ol", "li", "img", "bdi",
-    "details", "summary", "pre", "small", "footer", "kbd", "time", "dialog", "aside", "script",
+    "pre", "small", "footer", "kbd", "time", "dialog", "aside", "script",
     "table", "thead", "tbody", "tr", "th", "td", "noscript",
 }  # fmt: skip
 

@@ -243,6 +243,23 @@ def test_noes_that_have_nothing_to_do_with_the_rate_teach_nothing() -> None:
     assert client.after(600)[0] > 1000
 
 
+@pytest.mark.parametrize("told", [0.0, 1.0], ids=["no Retry-After", "Retry-After"])
+@pytest.mark.parametrize("struck", [{1}, {31}, {1, 2}, {1, 40, 90}, {5, 7, 9}], ids=str)
+def test_stray_noes_are_no_limit(struck: set[int], told: float) -> None:
+    """A server that was busy for a moment is asked as fast as before, once it answers again."""
+    count = 0
+
+    def ask(_: float) -> float:
+        nonlocal count
+        count += 1
+        return (told or 0.001) if count in struck else 0.0
+
+    client = Client(ask, tells=bool(told))
+    client.run(60)
+    assert client.found.limit is None
+    assert len(client.granted) > 1000
+
+
 def test_slow_down_halves_and_comes_back_slowly() -> None:
     """At most half as much again in 15 minutes."""
     found = Found(limit=100.0, since=EPOCH).slow_down(asked=EPOCH, used=100.0, now=EPOCH)

@@ -41,6 +41,20 @@ def test_the_better_name_of_a_field_wins() -> None:
     assert (planned.name, planned.prompt, planned.n) == ("cup", "a red cup", 3)
 
 
+def test_a_cell_that_is_empty_says_so() -> None:
+    """A table's empty prompt is not made good from the column beside it; a record's missing one may be."""
+    assert problem({"prompt": "", "description": "about it"}).code == "empty_prompt"
+    assert item({"prompt": None, "description": "about it"}).prompt == "about it"
+    planner = Planner(RULES, CATALOGUE, ["description", "prompt"])
+    short = planner.plan(SourceRow(number=1, values=("about it",)))
+    assert isinstance(short, Problem)
+    template = replace(RULES, prompt_template="{{ prompt }}, {{ description }}.")
+    assert (
+        item({"prompt": None, "text": "a cup", "description": "red"}, template).prompt
+        == "a cup, red."
+    )
+
+
 def test_the_inboxs_own_aliases() -> None:
     """Settings name further headers; one that stands for nothing makes a field a plain column."""
     rules = replace(RULES, aliases={"Beschreibung": "prompt", "size": "-", "Format": "size"})

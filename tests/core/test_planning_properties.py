@@ -12,6 +12,8 @@ from tests.planning_rows import CATALOGUE, GENERIC, RULES
 
 from watcher.core.catalogue import Model
 from watcher.core.jobs import Item, Json, Operation, Problem, SourceRow
+from watcher.core.parsing import Limits
+from watcher.core.parsing.records import Element, rows_of
 from watcher.core.planning import FIELDS, Planner, RowRules, item_from_json, item_to_json
 from watcher.core.sizes import edges
 
@@ -157,6 +159,32 @@ def test_rows_do_not_colour_each_other(rows: list[dict[str, Json]]) -> None:
     together = [planner.plan(source) for source in (*sources, *sources)]
     alone = [Planner(RULES, CATALOGUE, columns).plan(source) for source in sources]
     assert together == [*alone, *alone]
+
+
+@st.composite
+def _spelt(draw: st.DrawFn) -> dict[str, Json]:
+    """A row that says each field under one of its names."""
+    row = draw(st.fixed_dictionaries({}, optional=_LIKELY))
+    return {draw(st.sampled_from([name, *FIELDS.get(name, ())])): row[name] for name in row}
+
+
+@settings(max_examples=200)
+@given(rows=st.lists(_spelt(), min_size=1, max_size=6))
+def test_names_of_other_rows_change_nothing(rows: list[dict[str, Json]]) -> None:
+    """Whatever its neighbours call a field, a row of JSON or YAML is planned as if it stood alone."""
+    columns: list[str] = []
+    planner = Planner(RULES, CATALOGUE, columns)
+    elements = [Element(kind="row", line=1, value=row) for row in rows]
+    for source, row in zip(rows_of(elements, columns, Limits()), rows, strict=True):
+        together, alone = planner.plan(source), _planned(row, RULES)
+        assert _in_any_order(together) == _in_any_order(alone)
+
+
+def _in_any_order(planned: Item | Problem) -> object:
+    """What is told of several columns is told in their order in the drop."""
+    if isinstance(planned, Problem):
+        return planned.code
+    return replace(planned, adjustments=tuple(sorted(planned.adjustments, key=str)))
 
 
 @given(row=st.fixed_dictionaries(_LIKELY), rules=st.sampled_from(_RULES))

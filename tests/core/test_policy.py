@@ -100,7 +100,7 @@ def test_without_patience_for_doubt_nothing_is_sent_twice() -> None:
     assert found == Fail(problem=problem("timeout"))
 
 
-@pytest.mark.parametrize("code", ["link_expired", "download"])
+@pytest.mark.parametrize("code", ["link_expired", "link_unreachable", "download"])
 def test_a_picture_that_is_paid_for_is_not_bought_again(code: str) -> None:
     """A paid picture that cannot be fetched fails its row: a second one would cost again."""
     found = decide(refusal(No.AMBIGUOUS, code), open_item(), PATIENCE, now=NOW)

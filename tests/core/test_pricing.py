@@ -37,7 +37,7 @@ def test_cost_is_usage_times_price(model: str, usage: Usage, dollars: str) -> No
 
 @pytest.mark.parametrize(
     ("usage", "model"),
-    [(None, "gpt-image-2"), (Usage(image_out=1), "sdxl"), (Usage(image_out=1), "gpt-6-luna")],
+    [(None, "gpt-image-2"), (Usage(image_out=1), "sdxl"), (Usage(image_out=1), "gpt-6-sol")],
 )
 def test_unknown_cost_is_not_nothing(usage: Usage | None, model: str) -> None:
     """Without usage, or without a price, the cost is unknown."""
@@ -89,12 +89,22 @@ def test_frames_are_counted_as_their_sheet() -> None:
         _item("sdxl", quality="low", size="1024x1024"),
         _item("gpt-image-2", quality="no-such", size="1024x1024"),
         _item("gpt-image-2.6-flare", quality="low", size="1024x1024", output_format="svg"),
-        Item(operation=Operation.ANALYZE, model="gpt-6-luna", prompt="x", images=("a.png",)),
+        Item(operation=Operation.ANALYZE, model="gpt-6-sol", prompt="x", images=("a.png",)),
     ],
 )
 def test_unknown_estimates_are_none(item: Item) -> None:
     """No price, no figure, or a second model's tokens: nobody knows before."""
     assert estimate_usd(item, CATALOGUE) is None
+
+
+def test_the_model_that_looks_at_pictures_unless_said_otherwise_has_a_price() -> None:
+    """Its answer is priced, and told beforehand by the largest picture; models like it have prices of their own."""
+    usage = Usage(text_in=1_000_000, text_out=1_000_000)
+    assert cost_usd(usage, "gpt-6-luna", CATALOGUE) == Decimal("0.6")
+    item = Item(operation=Operation.ANALYZE, model="gpt-6-luna", prompt="abcd", images=("a.png",),
+                parameters={"max_tokens": 300})  # fmt: skip
+    assert estimate_usd(item, CATALOGUE) == Decimal("0.0004001")
+    assert cost_usd(usage, "gpt-6.1-sol", CATALOGUE) is None
 
 
 def test_analyze_is_estimated_where_a_price_is_given() -> None:

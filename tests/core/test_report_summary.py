@@ -36,7 +36,7 @@ def test_a_line_holds_the_row_and_all_that_is_known_of_it() -> None:
     assert said["result_usage"] == {"text_in": 12, "image_in": 0, "image_out": 1056, "text_out": 0}
     assert said["result_attempt_log"] == [
         {"number": 1, "started_at": "2026-09-21T14:13:20Z", "seconds": 8.25, "outcome": "answered",
-         "status": 200, "code": "", "request_id": "", "paid_maybe": False}
+         "model": "", "status": 200, "code": "", "request_id": "", "paid_maybe": False}
     ]  # fmt: skip
 
 

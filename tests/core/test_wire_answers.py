@@ -163,6 +163,23 @@ def test_texts_that_are_none(body: object, no: No, code: str, param: str) -> Non
     assert (said.no, said.code, said.param) == (no, code, param)
 
 
+@pytest.mark.parametrize(
+    ("body", "operation", "expected"),
+    [
+        ({"data": [], "usage": {"input_tokens": 9, "output_tokens": 4}}, Operation.GENERATE,
+         Usage(text_in=9, image_out=4)),
+        ({**RESPONSE, "incomplete_details": {"reason": "max_output_tokens"},
+          "usage": {"input_tokens": 9, "output_tokens": 4}}, Operation.ANALYZE, Usage(text_in=9, text_out=4)),
+        ({"data": []}, Operation.GENERATE, None),
+    ],
+)  # fmt: skip
+def test_a_no_tells_what_it_took(body: object, operation: Operation, expected: object) -> None:
+    """A call that brought nothing of use may have its tokens counted: they are paid for."""
+    said = read_reply(Reply(status=200, headers={}, body=orjson.dumps(body)), operation)
+    assert isinstance(said, Refusal)
+    assert said.usage == expected
+
+
 def test_limits_of_any_dimension() -> None:
     """Every dimension that a server names is read, with its reset in seconds."""
     headers = {

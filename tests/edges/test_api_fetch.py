@@ -97,20 +97,28 @@ def test_links_that_work_only_after_a_while(tmp_path: Path) -> None:
     assert all(0 <= wait <= limit for wait, limit in zip(waits, (0.5, 1, 2), strict=True))
 
 
+def test_what_was_fetched_is_not_fetched_again(tmp_path: Path) -> None:
+    """It is whole on the disk, and its address may have expired since: after a crash it is simply there."""
+    with serving(answer(200, PNG), answer(404)) as server:
+        assert fetch("/1", tmp_path / "1", server.base) == PNG
+        assert fetch("/1", tmp_path / "1", server.base) == PNG
+    assert len(server.requests) == 1
+
+
 BAD: dict[str, tuple[Act, str]] = {
     "gone": (answer(404), "link_expired"),
     "expired": (answer(403, b"<Error>AccessDenied</Error>"), "link_expired"),
-    "failing": (answer(500), "download"),
-    "empty": (answer(200), "download"),
+    "failing": (answer(500), "link_unreachable"),
+    "empty": (answer(200), "link_unreachable"),
     "a web page": (
         answer(200, b"<html>Please log in</html>", Content_Type="text/html"),
-        "download",
+        "link_unreachable",
     ),
-    "cut short": (raw(head(200, 5000), PNG), "download"),
-    "silent": (stall(), "download"),
-    "dripping": (drip(head(200, 5000), 0.05), "download"),
-    "partial": (answer(206, PNG), "download"),
-    "in circles": (answer(302, Location="/1"), "download"),
+    "cut short": (raw(head(200, 5000), PNG), "link_unreachable"),
+    "silent": (stall(), "link_unreachable"),
+    "dripping": (drip(head(200, 5000), 0.05), "link_unreachable"),
+    "partial": (answer(206, PNG), "link_unreachable"),
+    "in circles": (answer(302, Location="/1"), "link_unreachable"),
 }
 
 
@@ -168,7 +176,7 @@ def test_private_addresses_are_not_gone_to(url: str, tmp_path: Path) -> None:
         asked = url.replace("{other}", str(other.port)).replace("{own}", str(own.port))
         said = refused(asked, tmp_path / "1", own.base, resolve=resolve)
         assert (own.requests, other.requests) == ([], [])
-    assert said.code == "download"
+    assert said.code == ("link_unreachable" if url == "http://[" else "download")  # a name, unknown
 
 
 def test_the_systems_own_resolver_is_judged_too(tmp_path: Path) -> None:

@@ -232,10 +232,14 @@ def test_an_archive_that_is_a_link(room: Room) -> None:
     outside.mkdir()
     claimed = claim(room.folder, room.seen("a.csv"), "c1")
     (room.path / "done").symlink_to(outside)
-    with pytest.raises((InboxError, DropGone)):
+    with pytest.raises(InboxError) as caught:
         archive(claimed, where="done", month="2026-11", job="j1")
+    assert f"{room.path}/done, is no folder" in caught.value.what
     assert list(outside.iterdir()) == []
     assert claimed.file.exists()
+    (room.path / "done").rename(room.path / "a link of mine")
+    archive(claimed, where="done", month="2026-11", job="j1")
+    assert room.files() == {"done/2026-11/j1/a.csv"}
 
 
 def test_pictures_travel_with_their_drop(room: Room) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from tests.edges.inbox_room import NOBODY, Room, as_nobody, open_to_all
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.inbox.marker import InboxLock, closed_folders, prepare
+from watcher.inbox.put import put
+from watcher.inbox.watch import Watch
 
 
 @pytest.fixture
@@ -62,14 +66,34 @@ def test_no_folder_at_all(room: Room) -> None:
 
 
 def test_a_link_in_place_of_our_folder(room: Room) -> None:
-    """Where somebody put a link in the place of `.image-watcher`, nothing is written through it."""
+    """Where somebody put a link in the place of `.image-watcher`, nothing is read or written through it."""
     outside = room.base / "outside"
     outside.mkdir()
+    (outside / "lock").write_text("a secret")
+    lock, clock = InboxLock(room.folder), room.clock
+    watch = Watch(room.folder, wake=lambda: None, moved=print, clock=clock, warn=print)
+    watch.start()
     (room.path / ".image-watcher").rename(room.base / "was")
     (room.path / ".image-watcher").symlink_to(outside)
-    with pytest.raises(InboxError):
-        prepare(room.folder, known=False, new_id="x")
-    assert list(outside.iterdir()) == []
+    for reaching in (partial(prepare, room.folder, known=False, new_id="x"), lock.acquire):
+        with pytest.raises(InboxError):
+            reaching()
+    assert lock.holder() == ""
+    watch.check()
+    watch.stop()
+    assert [(file.name, file.read_text()) for file in outside.iterdir()] == [("lock", "a secret")]
+
+
+def test_a_link_in_place_of_a_done_marker(room: Room) -> None:
+    """What we drop ourselves brings its marker; a link that has the marker's name is left as it is."""
+    folder = replace(room.folder, require_done_marker="{name}.done")
+    (room.path / "a.csv.done").symlink_to(room.base / "nothing")
+    content = room.base / "content"
+    content.write_text("prompt\na cat\n")
+    assert put(folder, b"a.csv", content)
+    assert put(folder, b"b.csv", content)
+    assert (room.path / "b.csv.done").is_file()
+    assert not (room.base / "nothing").exists()
 
 
 def test_permissions_are_proved() -> None:

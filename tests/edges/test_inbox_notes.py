@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.edges.inbox_room import ODD_NAMES, Room
+from tests.edges.inbox_room import NOBODY, ODD_NAMES, Room, as_nobody, open_to_all
 
 from watcher.core.errors import InboxError
 from watcher.inbox.notes import note_path, remove_note, sweep_notes, write_note
@@ -60,6 +60,18 @@ def test_nowhere_to_put_a_note(room: Room) -> None:
         remove_note(room.folder, path)
     assert list(outside.iterdir()) == []
     assert room.files() == {"a.csv.STATUS.txt/x"}
+
+
+def test_a_folder_that_is_closed_to_us(room: Room) -> None:
+    """A sub-folder that we may not write to holds up nothing: there is no note in it."""
+    with as_nobody() as base:
+        room = Room(base)
+        room.drop("sub/a.csv")
+        open_to_all(room)
+        (room.path / "sub").chmod(0o755)
+        os.seteuid(NOBODY)
+        assert not write_note(room.folder, b"sub/a.csv", "x")
+        assert write_note(room.folder, b"b.csv", "x")
 
 
 def test_a_link_in_the_notes_place(room: Room) -> None:

@@ -69,7 +69,7 @@ class Service:
             on_ready=self._take,
             on_waiting=self._told(self.waiting),
             on_state=self._told(self.states),
-            on_unknown=lambda drops: self.unknown.extend(drop.path for drop in drops),
+            on_unknown=self.unknown.extend,
             hands=hands,
             clock=clock,
             stop=self.stop,
@@ -259,6 +259,22 @@ def test_a_slow_drop_holds_up_no_other(room: Room) -> None:
         go.set()
         assert service.until(lambda: b"slow.csv" in service.taken)
         assert len(service.taken) == 6
+
+
+def test_large_drops_hold_up_no_small_one(room: Room) -> None:
+    """More large drops than there are hands, each for as long as it needs: small ones are taken meanwhile."""
+    go = threading.Event()
+    service = Service(room.folder, hands=2)
+    service.before = lambda drop: _wait_for(go) if drop.path.startswith(b"large") else None
+    with serving(service):
+        for number in range(4):
+            room.drop(f"large-{number}.csv", "prompt\n" + "a cat\n" * 100_000)
+        assert service.until(service.online)
+        for number in range(5):
+            room.drop(f"{number}.csv")
+        assert service.until(lambda: len(service.taken) == 5)
+        go.set()
+        assert service.until(lambda: len(service.taken) == 9)
 
 
 def _wait_for(go: threading.Event) -> None:

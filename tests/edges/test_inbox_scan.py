@@ -303,7 +303,7 @@ def test_unknown_kinds_are_named_once(room: Room) -> None:
     room.drop("noextension")
     assert room.look().unknown == ()
     sighting = room.look(10)
-    assert {drop.path for drop in sighting.unknown} == {b"offer.docx", b"noextension"}
+    assert set(sighting.unknown) == {b"offer.docx", b"noextension"}
     assert room.look(1).unknown == ()
     assert (room.path / "offer.docx").exists()
 
@@ -359,6 +359,14 @@ def test_a_link_to_a_folder_is_not_followed(room: Room) -> None:
     (room.path / "sub").symlink_to(outside)
     room.look()
     assert room.ready(60) == []
+
+
+def test_folders_below_folders_without_end(room: Room) -> None:
+    """Beyond 32 of them nothing is looked into, and the first that is not is told."""
+    room.drop("d/" * 33 + "a.csv")
+    room.drop("d/" * 34 + "b.csv")
+    assert codes(room.look()) == {b"/".join([b"d"] * 34): "deep"}
+    assert room.ready(2) == [b"d/" * 33 + b"a.csv"]
 
 
 def test_second_names_of_our_own_files(room: Room) -> None:
@@ -488,6 +496,18 @@ def test_a_file_that_never_settles_is_told(room: Room) -> None:
         sighting = room.look(1)
     assert codes(sighting) == {b"a.csv": "changing"}
     assert room.ready(2) == [b"a.csv"]
+
+
+def test_a_file_that_is_replaced_all_the_time_is_told(room: Room) -> None:
+    """Whole new files under one name, each before the one before had settled: told after a minute as well."""
+    for number in range(70):
+        room.drop("new.part", f"prompt\n{number}\n").rename(room.path / "a.csv")
+        sighting = room.look(1)
+    assert codes(sighting) == {b"a.csv": "changing"}
+    [drop] = room.look(2).ready
+    room.scanner.put_off(drop, float("inf"))
+    room.drop("new.part", "prompt\nthe next\n").rename(room.path / "a.csv")
+    assert codes(room.look(1)) == {}  # a drop of its own, after one that was taken
 
 
 def test_many_drops_come_in_portions(room: Room) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 from tests.edges.inbox_room import PLAIN, Room
-from tests.edges.intake_room import MONTH, Desk, desk, dies_at, inbox_rules, steps
+from tests.edges.intake_room import DIED, MONTH, Desk, desk, dies_at, inbox_rules, steps
 from tests.edges.ledger_room import settlement
 
 from watcher.core.errors import DiskError
@@ -187,6 +189,9 @@ def test_again_and_other_rules_are_another_job(one: Desk) -> None:
     one.room.drop("b.csv", CSV)
     one.look()
     assert len(one.ledger.views.jobs()) == 3
+    one.room.drop("Again/Urgent/d.csv", CSV)
+    one.look()
+    assert len(one.ledger.views.jobs()) == 4
 
 
 def test_a_bad_row_fails_alone(one: Desk) -> None:
@@ -334,6 +339,52 @@ def test_one_broken_claim_keeps_no_other_from_being_taken_up(one: Desk) -> None:
     one.intake.recover()
     assert one.log.events.count("claim.broken") == 1
     assert len(one.ledger.views.jobs()) == 1
+
+
+def test_a_drop_that_ends_every_process_is_refused(base: Path) -> None:
+    """After the first death and those of three starts it is refused in words, and what lies behind it is taken."""
+    first = desk(base)
+    first.ledger.close()
+    for name in ("deadly.csv", "fine.csv"):
+        first.room.drop(name, f"{CSV}{name}\n")
+    statuses = [_life(first, start) for start in range(5)]
+    assert statuses == [DIED, DIED, DIED, DIED, 0]
+    with closing(Desk(base=first.base, room=first.room, starts=9)) as last:
+        assert sorted(jobs_of(last.ledger)) == [
+            ("deadly.csv", JobState.FAILED, 0),
+            ("fine.csv", JobState.RUNNING, 3),
+        ]
+        refused = next(job for job in last.ledger.views.jobs() if job.name == "deadly.csv")
+        assert refused.problem is not None
+        assert "4 times" in refused.problem.what
+        assert {claim.deaths for claim in last.ledger.claims.open()} == {0}
+
+
+class _Deadly:
+    """Who looks at it dies."""
+
+    def __getattr__(self, _name: str) -> None:
+        os._exit(DIED)
+
+
+def _life(first: Desk, start: int) -> int:
+    """The exit code of a process that serves the inbox, and ends without a word once it reads deadly.csv."""
+    child = os.fork()
+    if child == 0:
+        mine = Desk(base=first.base, room=first.room, starts=start)
+
+        def rules() -> InboxRules:
+            made, claims = inbox_rules(), mine.ledger.claims.open()
+            if any(one.path == b"deadly.csv" and one.state == "intended" for one in claims):
+                object.__setattr__(made, "rows", _Deadly())
+            return made
+
+        mine.rules = rules
+        try:
+            mine.restart()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_an_archived_drop_that_comes_back_is_not_paid_again(one: Desk) -> None:

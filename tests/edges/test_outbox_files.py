@@ -43,6 +43,15 @@ def test_a_job_gets_its_folders_once(outbox: Outbox) -> None:
     assert _files(outbox.root) == [f"{JOB}/images/mug-1.png", f"{JOB}/thumbnails/mug-1.webp"]
 
 
+def test_a_picture_waits_for_no_folder(outbox: Outbox) -> None:
+    """Of a job of which nothing is published yet: the picture makes its folder; where the outbox is away, it is."""
+    saved = outbox.save_picture("of a new job", "mug-1", 1, b"bytes", FACTS)
+    assert (outbox.root / "of a new job" / saved.file).read_bytes() == b"bytes"
+    outbox.root.rename(outbox.root.with_name("away"))
+    with pytest.raises(DiskError):
+        outbox.save_picture("of another job", "mug-1", 1, b"bytes", FACTS)
+
+
 def test_a_picture_is_kept_byte_for_byte(outbox: Outbox) -> None:
     """What the API made is what lies in the outbox, and its record says size and hash."""
     content = bytes(range(256)) * 100

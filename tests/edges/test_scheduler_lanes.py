@@ -107,6 +107,17 @@ def test_a_probe_that_was_not_sent_lets_the_next_one_probe(lanes: Lanes, clock: 
     assert lanes.admit(SISTER)
 
 
+def test_a_probe_from_before_a_reload_puts_nothing_off(lanes: Lanes, clock: Clock) -> None:
+    """Somebody paid and reloaded while it was under way: the next one is let go at once all the same."""
+    lanes.halt(LANE, NO_MONEY, "provider")
+    clock.now += 300
+    lanes.admit(LANE)
+    lanes.probe_now()
+    halted, _ = lanes.halt(LANE, NO_MONEY, "provider")
+    assert halted.probe_at == clock.now
+    assert lanes.admit(LANE)
+
+
 def test_a_probe_that_tells_nothing_is_followed_by_another(lanes: Lanes, clock: Clock) -> None:
     """It was told to wait, or its end is not known: still halted, probed again later."""
     lanes.halt(LANE, NO_MONEY, "provider")

@@ -111,13 +111,17 @@ def test_a_turn_that_was_not_used_costs_nothing() -> None:
 
 
 def test_a_limit_that_the_server_tells_is_not_guessed() -> None:
-    """A 429 beside headers that tell of images is somebody else's matter; without them it is a limit."""
+    """429s beside headers that tell of images are somebody else's matter; without them they make a limit."""
     silent, open_ = Rates(MANY), Rates(MANY)
     told(open_, Limit(dimension="images", limit=600, remaining=599))
     for rates in (silent, open_):
-        turns = [begin(rates, NOW + at / 10) for at in range(20)]
-        rates.refused(turns[-1], status=429, code="rate_limit_exceeded", wait=0.1, now=NOW + 2)
-    found = [rates.about(NOW + 2)[0]["images_per_minute"] for rates in (silent, open_)]
+        for at in range(20):
+            begin(rates, NOW + at / 10)
+        for now in (NOW + 2, NOW + 3):
+            rates.heard(begin(rates, now), (), now, glad=True)
+            no = begin(rates, now + 0.1)
+            rates.refused(no, status=429, code="rate_limit_exceeded", wait=0.1, now=now + 0.2)
+    found = [rates.about(NOW + 4)[0]["images_per_minute"] for rates in (silent, open_)]
     assert [one["learnt"] < 30 for one in found] == [True, False]  # type: ignore[index, call-overload, operator]
 
 

@@ -95,6 +95,10 @@ inboxes.b.path: found 'HERE/in', which is the same folder as `inboxes.a.path` ('
             "web: {listen: 'host:80'}",
             "web.listen: found the public address 'host:80' without a tok",
         ),
+        (
+            "inboxes: {a: {checks: {vision: warn}, api: {profile: sdcpp}}}",
+            "inboxes.a.checks.vision: found 'warn', and the profile 'sdcpp' does not look at pictures",
+        ),
         ("schedules: [{name: a}]", "schedules.0.cron: found nothing; it must be said"),
         ("retries: 3", "retries: unknown key; allowed: api, budget"),
         ("concurrency: 3", "concurrency: unknown key; did you mean `limits.concurrency`?"),

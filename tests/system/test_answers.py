@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from PIL import Image, PngImagePlugin
-from tests.system.house import House, house
+from tests.system.house import House, house, wait_for
 
 Answer: TypeAlias = Callable[[int, str], list[dict[str, Any]]]
 SETTINGS = {
@@ -66,12 +66,15 @@ PICTURES = {
 
 @dataclass(kw_only=True)
 class Server:
-    """An API whose answer depends on the prompt. `asked`: (prompt, n) of each POST; `fetched`: each GET."""
+    """An API whose answer depends on the prompt. `asked`: (prompt, n) of each POST; `fetched`: each GET;
+    those of `failing` are answered 503.
+    """
 
     answers: dict[str, Answer]
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, int]] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
+    failing: set[str] = field(default_factory=set)
     base_url: str = ""
 
 
@@ -91,7 +94,8 @@ def serving(answers: dict[str, Answer], files: dict[str, bytes] | None = None) -
         def do_GET(self) -> None:
             server.fetched.append(self.path)
             content = server.files.get(self.path)
-            self._say(404 if content is None else 200, content or b"{}")
+            status = 503 if self.path in server.failing else 404 if content is None else 200
+            self._say(status, content or b"{}")
 
         def _say(self, status: int, content: bytes) -> None:
             self.send_response(status)
@@ -198,6 +202,46 @@ def test_an_address_that_expired_is_never_paid_again(tmp_path: Path) -> None:
         assert (row["result_status"], row["result_error_code"]) == ("failed", "link_expired")
         assert api.asked == [("gone", 1)]
         assert api.fetched.count("/v1/files/gone.png") == 4
+
+
+def test_one_address_of_several_that_expired_is_not_paid_again_either(tmp_path: Path) -> None:
+    """The picture that came is kept, and the row is partial by the other's fault: its picture is paid for too."""
+    png = PICTURES["png"]
+    two: Answer = lambda _n, base: [{"url": f"{base}/files/{at}.png"} for at in (1, 2)]  # noqa: E731
+    with (
+        serving({"two": two}, {"/v1/files/2.png": png}) as api,
+        house(tmp_path, api.base_url, SETTINGS) as home,
+    ):
+        drop(home, {"name": "cup", "prompt": "two", "n": 2})
+        job = home.wait_over("rows.json")
+        (row,) = job.rows
+        assert (row["result_status"], row["result_error_code"]) == ("partial", "link_expired")
+        assert [file.name for file in job.pictures] == ["cup-1.png"]
+        assert api.asked == [("two", 2)]
+
+
+def test_an_address_that_fails_is_looked_at_again_later(tmp_path: Path) -> None:
+    """What is paid for is fetched once its server is well, also after a crash in between: nothing is asked again,
+    and what was fetched already is not fetched again.
+    """
+    first, second = "/v1/files/1.png", "/v1/files/2.png"
+    two: Answer = lambda _n, base: [{"url": f"{base}/files/{at}.png"} for at in (1, 2)]  # noqa: E731
+    files = dict.fromkeys((first, second), PICTURES["png"])
+    with serving({"two": two}, files) as api, house(tmp_path, api.base_url, SETTINGS) as home:
+        api.failing.add(second)
+        drop(home, {"name": "cup", "prompt": "two", "n": 2})
+        wait_for(
+            lambda: api.fetched.count(second) > 4, 30, "another look, after the first four tries"
+        )
+        home.restart()
+        again = api.fetched.count(second)
+        wait_for(lambda: api.fetched.count(second) > again, 30, "a look after the crash")
+        api.failing.clear()
+        job = home.wait_over("rows.json")
+        assert job.statuses == ["done"]
+        assert [file.name for file in job.pictures] == ["cup-1.png", "cup-2.png"]
+        assert api.asked == [("two", 2)]
+        assert api.fetched.count(first) == 1
 
 
 def test_a_private_address_of_an_answer_is_not_gone_to(tmp_path: Path) -> None:

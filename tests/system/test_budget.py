@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.system.house import House, Job, Sandbox, Values, house, prompts_csv, sandbox, wait_for
 
 ROW_USD = (
@@ -70,6 +73,35 @@ def test_a_budget_of_a_day_is_kept_to(tmp_path: Path, *, restart: bool) -> None:
         job = home.wait_over("a.csv")
         assert job.statuses == ["done"] * 40
         assert api.stats()["calls"] == 40
+
+
+def test_a_budget_that_was_raised_counts_after_a_restart_too(tmp_path: Path) -> None:
+    """Who stops, raises it and starts again need not reload, nor approve, nor wait for midnight."""
+    mine = settings(budget={"usd_per_day": 0.1, "usd_per_job": 0.1})
+    with sandbox() as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(4))
+        wait_held(home, "a.csv")
+        home.restart()
+        wait_held(home, "a.csv")
+        assert api.stats()["calls"] == 2
+        home.stop()
+        home.configure(settings(budget={"usd_per_day": 1, "usd_per_job": 1}))
+        home.start()
+        assert home.wait_over("a.csv").statuses == ["done"] * 4
+
+
+def test_a_budget_that_is_set_holds_for_rows_that_wait_for_their_turn(tmp_path: Path) -> None:
+    """All six were let go to wait for their turn when nothing was capped: they are weighed again."""
+    mine = settings(limits={"concurrency": 1})
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(6))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        home.configure({**mine, "budget": {"images_per_day": 1}})
+        home.signal(signal.SIGHUP)
+        wait_for(lambda: home.events("settings.reloaded"), 30, "it is read")
+        begun = api.stats()["calls"]
+        assert "images_per_day" in wait_held(home, "a.csv")
+        assert api.stats()["calls"] <= begun + 1
 
 
 def test_kill_never_takes_it_beyond(tmp_path: Path) -> None:
@@ -144,6 +176,25 @@ def test_what_costs_much_waits_for_approval(tmp_path: Path) -> None:
         (home.inbox / "dear.csv.STATUS.txt").rename(home.inbox / "dear.csv.APPROVED")
         assert home.wait_over("dear.csv").statuses == ["done"] * 10
         assert not (home.inbox / "dear.csv.APPROVED").exists()
+
+
+def test_what_was_to_be_reused_and_is_gone_waits_for_approval_as_well(tmp_path: Path) -> None:
+    """A job that costs more than was foreseen spends what needs no approval, and then waits for a person."""
+    mine = settings(budget={"approve_above_usd": 0.3})
+    with sandbox() as api, house(tmp_path, api.base_url, mine) as home:
+        home.drop("a.csv", prompts(5))
+        home.drop("b.csv", prompts(5, "other"))
+        for name in ("a.csv", "b.csv"):
+            for picture in home.wait_over(name).pictures:
+                picture.unlink()
+        home.drop("both.csv", prompts(5) + prompts(5, "other").partition("\n")[2])
+        note = wait_held(home, "both.csv")
+        assert "approve_above_usd" in note
+        assert api.stats()["calls"] == 10 + 7
+        job = home.job("both.csv")
+        assert job is not None
+        assert home.command("approve", str(job.summary["id"])).returncode == 0
+        assert home.wait_over("both.csv").statuses == ["done"] * 10
 
 
 def test_a_job_is_cancelled_from_the_inbox(tmp_path: Path) -> None:
@@ -236,3 +287,20 @@ def test_an_estimate_before_dropping(tmp_path: Path) -> None:
         assert "$0.33" in words
         assert api.stats()["calls"] == 2
         assert home.command("estimate", str(tmp_path / "none.csv")).returncode != 0
+
+
+def test_a_text_that_was_cut_off_is_paid_for_as_counted(tmp_path: Path) -> None:
+    """It is asked for once more, and what both calls took is told in dollars: nothing about it is unknown."""
+    price = {"text_in": 1000, "image_in": 0, "image_out": 0, "text_out": 1000}
+    mine = settings(api={"models": {"gpt-6-luna": {"price": price}}})
+    with sandbox(faults=["incomplete:1"]) as api, house(tmp_path, api.base_url, mine) as home:
+        sink = BytesIO()
+        Image.new("RGB", (64, 64), "red").save(sink, "PNG")
+        home.drop("x.png", sink.getvalue())
+        home.drop("a.csv", "operation,prompt,image\nanalyze,what is it?,x.png\n")
+        job = home.wait_over("a.csv")
+        assert (job.statuses, api.stats()["calls"]) == (["done"], 2)
+        (line,) = books_of(home)
+        took = job.records[0]["result_usage"]
+        assert line["usd"] == pytest.approx((took["text_in"] + took["text_out"]) / 1000)
+        assert (line["maybe_usd"], line["unpriced"]) == (0, 0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.mounts import in_own_mounts, mount_small, remount
+from tests.mounts import in_own_mounts, mount_fragile, mount_image, mount_small, mount_thin, remount
 from tests.system.house import House, Sandbox, house, prompts_csv, sandbox, wait_for
+from tests.system.test_answers import PICTURES, serving
 
 MEGABYTE = 2**20
 ROOM = {"disk": {"least_gb": 4 / 1024, "least_percent": 0}}
@@ -76,6 +79,54 @@ def test_outbox_read_only(tmp_path: Path) -> None:
     in_own_mounts(body)
 
 
+def test_outbox_on_a_disk_that_dies(tmp_path: Path) -> None:
+    """Writing and syncing that fail in the middle of a job fail no row and lose no picture; each is paid once."""
+
+    def body() -> None:
+        mount_thin(tmp_path / "outbox", tmp_path / "under", "5m")
+        with (
+            sandbox(picture_bytes=300_000, latency="0.3") as api,
+            house(tmp_path, api.base_url, ROOM) as home,
+        ):
+            drop(home, 20)
+            halted = wait_for(lambda: home.events("lane.halted"), 30, "the lane halts")[0]
+            assert halted["what"].startswith("The disk ")
+            remount(tmp_path / "under", "size=64m")
+            all_done(home, api, 20)
+
+    in_own_mounts(body)
+
+
+def test_inbox_read_only(tmp_path: Path) -> None:
+    """An inbox whose disk becomes read-only is paused and said so; its job goes on, and ends when the disk is mended."""
+
+    def body() -> None:
+        inbox, image = tmp_path / "inbox", tmp_path / "image"
+        breaks = mount_fragile(inbox, image)
+        with (
+            sandbox(picture_bytes=10_000, latency="0.3") as api,
+            house(tmp_path, api.base_url, {**ROOM, **FAST}) as home,
+        ):
+            (inbox / "a.csv").write_text(prompts_csv([f"picture {at}" for at in range(12)]))
+            wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
+            (inbox / "b.csv").write_text(prompts_csv(["a cat"]))
+            subprocess.run(["sync", "-f", str(inbox)], check=True)
+            breaks()
+            paused = wait_for(lambda: home.events("inbox.paused"), 30, "the inbox is paused")[0]
+            assert "read-only" in paused["what"]
+            wait_for(lambda: len(home.events("item.delivered")) == 12, 30, "all pictures")
+            subprocess.run(["umount", "--lazy", str(inbox)], check=True)
+            shutil.copy(image, tmp_path / "mended")
+            subprocess.run(["e2fsck", "-fy", str(tmp_path / "mended")], check=False)
+            mount_image(inbox, tmp_path / "mended")
+            assert home.wait_over("b.csv", 90).statuses == ["done"]
+            assert home.wait_over("a.csv", 90).statuses == ["done"] * 12
+            wait_for(lambda: len(list(inbox.glob("done/*/*/*"))) == 2, 30, "both are archived")
+            assert api.stats()["calls"] == 13
+
+    in_own_mounts(body)
+
+
 def test_state_folder_full(tmp_path: Path) -> None:
     """A state folder without a byte left stops everything for a while, kills nothing, loses nothing."""
 
@@ -99,6 +150,29 @@ def test_state_folder_full(tmp_path: Path) -> None:
             assert home.events("item.failed") == []
             # What was in flight when the last byte went may be paid for a second time.
             assert 42 <= api.stats()["calls"] <= 42 + 4
+
+    in_own_mounts(body)
+
+
+def test_no_room_for_pictures_that_rows_name(tmp_path: Path) -> None:
+    """A picture that is fetched for a row and cannot be stored fails no row: it waits until there is room."""
+
+    def body() -> None:
+        mount_small(tmp_path / "state" / "inputs", "1m")
+        filler = tmp_path / "state" / "inputs" / "filler.bin"
+        fill(filler)
+        picture = PICTURES["png"]
+        hosts = {"inboxes": {"main": {"allow_urls": True, "allowed_hosts": ["127.0.0.1"]}}}
+        with (
+            serving({}, {"/v1/a.png": picture}) as web,
+            sandbox() as api,
+            house(tmp_path, api.base_url, hosts) as home,
+        ):
+            home.drop("a.csv", f"prompt,image\nas a drawing,{web.base_url}/a.png\n")
+            wait_for(lambda: home.events("disk.refused"), 30, "the disk refuses")
+            assert home.events("item.broken") == []
+            filler.unlink()
+            all_done(home, api, 1)
 
     in_own_mounts(body)
 

@@ -65,7 +65,10 @@ def place(quick: Values, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         sandbox() as api,
         house(tmp_path_factory.mktemp("drops"), api.base_url, quick) as home,
     ):
-        home.drop("letter.docx", b"whatever")  # such a name is told of after ten seconds
+        home.drop("mail/letter.docx", b"whatever")  # such a name is told of after ten seconds
+        home.drop("kinds/seen.csv", prompts_csv(["a look was taken"]))
+        home.wait_over("seen.csv")
+        home.drop("later.docx", b"another stranger")
         yield Place(api=api, home=home)
         assert not home.events("item.broken")
         assert not home.events("inbox.broken")
@@ -152,6 +155,7 @@ def test_many_files_renamed_in_are_each_taken_once(quick: Values, tmp_path: Path
         wait_for(lambda: len(archived(home)) == count, 120, "all are archived")
         assert api.stats()["calls"] == count
         assert set(api.stats()["calls_by_prompt"].values()) == {1}
+        assert home.events("lane.halted") == []
 
 
 # Every kind
@@ -278,6 +282,24 @@ def test_failed_rows_are_corrected_and_dropped(place: Place) -> None:
     assert sorted(file.name for file in second.pictures) == ["B-1.png", "C-1.png"]
 
 
+def test_each_row_by_its_own_names(place: Place) -> None:
+    """Rows of one JSON file may call a field differently; so may those of its failed.csv."""
+    home = place.home
+    rows = [
+        {"prompt": "by its own name", "count": 1},
+        {"Text": "by another", "n": 2},
+        {"description": "by a third", "size": "banana"},
+    ]
+    home.drop("names.json", json.dumps(rows))
+    first = home.wait_over("names.json")
+    assert first.statuses == ["done", "done", "failed"]
+    assert prompts_of(first)[:2] == ["by its own name", "by another"]
+    assert len(first.pictures) == 3
+    failed = (first.folder / "failed.csv").read_text("utf-8-sig")
+    home.drop("names failed.csv", failed.replace("banana", "1024x1024"))
+    assert prompts_of(home.wait_over("names failed.csv")) == ["by a third"]
+
+
 def test_results_can_be_dropped_again(place: Place) -> None:
     """results.csv is defused for spreadsheets, and says the author's own words when it comes back."""
     home, prompts = place.home, ["=1+1 apples", "-red- fox", "@home", "'quoted' start", "+5"]
@@ -388,10 +410,13 @@ def test_a_kind_that_is_not_known_stays_where_it_is(place: Place) -> None:
 
     def told() -> bool:
         notes = home.inbox.glob("_image-watcher.STATUS.txt")
-        return any("letter.docx" in note.read_text("utf-8") for note in notes)
+        names = ("\nmail/letter.docx\n", "\nlater.docx\n")
+        return any(all(map(note.read_text("utf-8").__contains__, names)) for note in notes)
 
-    wait_for(told, 20, "a note names it")
-    assert (home.inbox / "letter.docx").read_bytes() == b"whatever"
+    wait_for(told, 20, "a note names it, and the one that came later")
+    told_of = [name for line in home.events("drop.unknown") for name in line["files"]]
+    assert sorted(told_of) == ["later.docx", "mail/letter.docx"]
+    assert (home.inbox / "mail/letter.docx").read_bytes() == b"whatever"
 
 
 # Names

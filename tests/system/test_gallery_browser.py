@@ -250,8 +250,10 @@ def test_it_says_all_it_says_without_script(browser: Browser, room: Room) -> Non
     with visit(browser, script=False) as seen:
         page = seen.open(room.page)
         expect(page.locator(".tools")).to_be_hidden()
-        page.locator("#r1 summary").click()
+        page.locator("#r1").get_by_text("Prompt and details").click()
+        expect(page.locator("#r1 .facts pre").first).to_be_visible()
         expect(page.locator("#r1 .facts")).to_contain_text("gpt-image-2.5-flare")
+        expect(page.locator("#r2 .facts pre").first).to_be_hidden()
         assert str(page.locator("#r1 .shot").get_attribute("href")).endswith("mug-1.jpg")
         assert page.locator("noscript meta").count() == 1
 
@@ -311,7 +313,9 @@ def test_it_is_printed_with_every_picture(browser: Browser, room: Room) -> None:
 
 
 def test_of_thousands_only_what_is_near_is_fetched(browser: Browser, room: Room) -> None:
-    """A page of 5,000 pictures asks for those on the screen and the next, and for those further down later."""
+    """A page of 5,000 pictures asks for those on the screen and the next, and for those further down later; it has
+    few elements a row, and none that brings more of its own.
+    """
     one = room.row(1, "mug", "A mug, matte").pictures[0]
     rows = room.many(5000, one)
     room.publish(rows)
@@ -320,6 +324,8 @@ def test_of_thousands_only_what_is_near_is_fetched(browser: Browser, room: Room)
         seen.until("document.querySelector('#r1 img').complete")
         assert 0 < len(seen.asked) < 500
         assert page.locator("#r4990 img").evaluate("(image) => image.complete") is False
+        assert page.evaluate("document.querySelectorAll('main *').length / 5000") < 17
+        assert page.locator("main details").count() == 0
         page.get_by_role("searchbox").fill("77")
         expected = ",".join(str(number) for number in range(1, 5001) if "77" in str(number))
         assert rows_of(page) == expected

@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 from tests.browser import needs_browser, started, visit
 from tests.core.report_values import HARM
-from tests.system.house import House, Job, house, sandbox
+from tests.system.house import INBOX, House, Job, house, sandbox
 
 _MORE = (
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",  # right to left
@@ -46,6 +46,7 @@ def _rows() -> list[dict[str, str]]:
             + _WORDS[(number // count + number) % count],
             "<b onclick=harmed=1>note": _WORDS[(number * 7) % count],
             "=cmd|'/C calc'!A0": _WORDS[(number * 3 + 1) % count],
+            "checklist": _WORDS[(number * 5 + 2) % count][:250],
         }
         for number in range(200)
     ]
@@ -54,12 +55,17 @@ def _rows() -> list[dict[str, str]]:
 @needs_browser
 def test_hostile_rows_are_harmless_in_every_output(tmp_path: Path) -> None:
     """No script runs, no formula starts, nothing escapes its cell, its line, its folder or its direction."""
-    with sandbox() as api, house(tmp_path / "house", api.base_url) as home:
+    judging = {"inboxes": {INBOX: {"checks": {"vision": "warn"}}}}
+    with (
+        sandbox(faults=["unmet"]) as api,
+        house(tmp_path / "house", api.base_url, judging) as home,
+    ):
         home.drop(_NAME, json.dumps(_rows()))
         job = home.wait_over(_NAME.replace("\u202e", "\\u202e"), timeout=120)  # as it is shown
         assert home.stop() == 0
     assert len(job.records) == 200
     assert {row["result_status"] for row in job.records} == {"done", "failed"}
+    assert sum("not met" in row["result_adjustments"] for row in job.rows) > 100
     _tables_hold_no_formula(job)
     _records_are_what_was_dropped(job)
     _names_are_plain(home)

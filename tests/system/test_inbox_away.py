@@ -134,3 +134,40 @@ def test_a_share_that_is_unmounted(quick: Values, tmp_path: Path) -> None:
             assert api.stats()["calls"] == 2
 
     in_own_mounts(body)
+
+
+def test_a_disk_below_the_inbox(tmp_path: Path) -> None:
+    """A drop on another disk that is mounted inside the inbox is not taken, and told why; all others are."""
+
+    def body() -> None:
+        mount_small(tmp_path / "inbox" / "other", "1m")
+        with sandbox() as api, house(tmp_path, api.base_url) as home:
+            (home.inbox / "other" / "a.csv").write_text(prompts_csv(["a cat"]))
+            note = wait_for(lambda: home.note("other/a.csv"), 30, "the note beside it")
+            assert "lies on another file system than the inbox" in note
+            (home.inbox / "b.csv").write_text(prompts_csv(["a dog"]))
+            done(home, "b.csv")
+            assert (home.inbox / "other" / "a.csv").exists()
+
+    in_own_mounts(body)
+
+
+@pytest.mark.parametrize(("limit", "setting"), [("watches 5", "max_user_watches"), ("instances 0", "max_user_instances")])  # fmt: skip
+def test_a_kernel_that_gives_no_watches(limit: str, setting: str, tmp_path: Path) -> None:
+    """Where a limit of the kernel is reached the inbox is polled, told with the command that helps; nothing is missed."""
+    what, most = limit.split()
+    own_limits = f'echo {most} > /proc/sys/user/max_inotify_{what} && exec "$@"'
+    wrapper = ("unshare", "--user", "--map-root-user", "sh", "-c", own_limits, "sh")
+    if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no user namespace to be had")
+    quick = {"inboxes": {"main": {"poll_interval": 0.3}}}
+    with sandbox() as api, house(tmp_path, api.base_url, quick, start=False) as home:
+        for number in range(8):
+            (home.inbox / f"{number}").mkdir(parents=True)
+        home.wrapper = wrapper
+        home.start()
+        told = wait_for(lambda: home.events("inbox.deaf"), 30, "the limit is told")[0]
+        assert f"sysctl fs.inotify.{setting}=" in told["what"]
+        home.drop("7/a.csv", prompts_csv(["a cat"]))
+        done(home, "a.csv")
+        wait_for(lambda: "polling" in served_states(home), 30, "status says so")

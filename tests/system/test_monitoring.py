@@ -17,7 +17,7 @@ from tests.system.house import ROOT, sandbox, wait_for
 MONITORING = ROOT / "config/monitoring"
 _NAME = re.compile(r"\b(?:image_watcher|process)_[a-z_]+\b")
 _UNITS = ("_seconds", "_bytes", "_total", "_info", "_dollars_total")
-_PLAIN = {"limit", "flight", "open", "halted", "state", "fds"}
+_PLAIN = {"limit", "flight", "open", "halted", "state", "polling", "fds"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ def test_figures_are_those_of_the_ledger(place: Door) -> None:
     assert found["image_watcher_jobs_ended_total"]["partial",] == 1
     assert 0 < found["image_watcher_cost_dollars_total"][()] < 1
     assert found["image_watcher_inbox_state"]["main", "online"] == 1
+    assert found["image_watcher_inbox_polling"]["main",] == 0
     assert found["image_watcher_events_total"]["item.delivered", "info"] == 1
     assert found["process_open_fds"][()] > 0
 

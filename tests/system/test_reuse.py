@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from tests.system.house import Job, house, prompts_csv, sandbox
+from tests.system.house import Job, house, prompts_csv, sandbox, wait_for
 
 
 def sources(job: Job) -> list[str]:
@@ -106,3 +106,52 @@ def test_a_text_is_reused(tmp_path: Path) -> None:
         first, second = (row["result_text"] for row in job.rows)
         assert first == second != ""
         assert api.stats()["calls"] == 1
+
+
+def test_after_a_crash_equal_rows_pay_once_as_well(tmp_path: Path) -> None:
+    """The call that the crash cut off is made once more, and the equal row waits for what it brings."""
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", prompts_csv(["a cat"] * 2))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        home.restart()
+        job = home.wait_over("a.csv")
+        assert sorted(sources(job)) == ["api", "cache"]
+        assert api.stats()["calls"] == 2
+
+
+def test_what_a_server_does_not_take_is_no_difference(tmp_path: Path) -> None:
+    """A row that was asked for without its background is reused by one that would be, and both are told."""
+    with (
+        sandbox(faults=["unknown_parameter@param=background"]) as api,
+        house(tmp_path, api.base_url) as home,
+    ):
+        home.drop("a.csv", "prompt,background\na cat,opaque\n")
+        home.wait_over("a.csv")
+        home.drop("b.csv", "sku,prompt,background\nB-1,a cat,opaque\n")
+        job = home.wait_over("b.csv")
+        assert sources(job) == ["cache"]
+        assert "background" in job.rows[0]["result_adjustments"]
+        assert api.stats()["paid"] == 1
+
+
+def test_a_reused_picture_comes_in_the_size_that_its_row_wants(tmp_path: Path) -> None:
+    """The API makes none so small: the copy is made of what was paid for, for each row that asks."""
+    with sandbox() as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", "sku,prompt,size\nA-1,a cat,1024x1024\nA-2,a cat,512x512\n")
+        job = home.wait_over("a.csv")
+        assert sorted(sources(job)) == ["api", "cache"]
+        with Image.open(job.folder / "renditions/512x512/A-2-1.png") as copy:
+            assert copy.size == (512, 512)
+
+
+def test_rows_that_wait_for_their_equal_are_cancelled_as_others_are(tmp_path: Path) -> None:
+    """The one in flight is paid for and kept; those that wait for what it brings take nothing over."""
+    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+        home.drop("a.csv", prompts_csv(["a cat"] * 4))
+        wait_for(lambda: api.stats()["calls"], 30, "the first call")
+        (home.inbox / "a.csv.CANCEL").write_text("")
+        job = home.wait_over("a.csv")
+        wait_for(lambda: home.note("a.csv").startswith("cancelled"), 30, "it is told")
+        home.stop()
+        assert sorted(job.statuses) == ["cancelled"] * 3 + ["done"]
+        assert len(job.pictures) == 1

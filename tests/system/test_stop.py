@@ -103,8 +103,12 @@ def test_what_cannot_be_reloaded_is_said_and_kept(tmp_path: Path) -> None:
         drop_and_wait(home, 2)
         other = {"other": {"path": "./more", "outbox": "./more-out"}}
         home.configure({"state_dir": "./elsewhere", "inboxes": other})
-        kept = wait_for(lambda: home.events("settings.kept"), 10, "it says what it keeps")
-        assert {line["key"] for line in kept} == {"state_dir", "inboxes.other"}
+
+        def kept() -> bool:
+            told = {line["key"] for line in home.events("settings.kept")}
+            return told == {"state_dir", "inboxes.other"}
+
+        wait_for(kept, 10, "it says what it keeps")
         assert home.wait_over("boats.csv").statuses == ["done"] * ROWS
         assert not (tmp_path / "elsewhere").exists()
         assert home.stop() == 0

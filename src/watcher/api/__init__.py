@@ -5,7 +5,7 @@ from __future__ import annotations
 from watcher.api.callbacks import Callbacks, NotTaken
 from watcher.api.client import ImageApi
 from watcher.api.endpoint import DEFAULT_TIMEOUTS, Endpoint, normalise_base_url
-from watcher.api.files import load_reply
+from watcher.api.files import load_reply, load_whole
 from watcher.api.waits import RetryRules, wait_before
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NotTaken",
     "RetryRules",
     "load_reply",
+    "load_whole",
     "normalise_base_url",
     "wait_before",
 ]

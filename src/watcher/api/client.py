@@ -99,10 +99,12 @@ class ImageApi:
         return None
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
-        """The picture behind an address of an answer, stored at `into` as `send` stores replies.
+        """The picture behind an address of an answer, stored at `into` as `send` stores replies; what lies
+        there already is taken as it is.
 
         Tried four times; relative addresses count from the base URL. A Refusal is AMBIGUOUS, code
-        `link_expired` or `download`: paid perhaps, and nothing to ask for again. Raises DiskError.
+        `link_expired`, `link_unreachable` (it may work later) or `download` (it is not gone to): paid perhaps,
+        and nothing to ask for again. Raises DiskError.
         """
         return await self._downloads.fetch(url, into)
 

@@ -18,7 +18,7 @@ from watcher.api.bodies import bounded, plain_chunks
 from watcher.api.endpoint import Endpoint
 from watcher.api.exchange import Sleep, streamed
 from watcher.api.faults import Fault
-from watcher.api.files import WholeFile
+from watcher.api.files import WholeFile, load_whole
 from watcher.api.waits import jittered
 from watcher.core.jobs import No, Refusal
 from watcher.core.pictures import is_listed
@@ -86,6 +86,8 @@ class Downloads:
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
         """See ImageApi.fetch and ImageApi.fetch_input."""
+        if (kept := await asyncio.to_thread(load_whole, into)) is not None:
+            return kept  # its address may have expired since
         try:
             with WholeFile(into) as file:
                 async for attempt in self._persistent():
@@ -109,7 +111,7 @@ class Downloads:
 
     def _refusal(self, what: str, *, expired: bool = False, final: bool = False) -> Refusal:
         if self.hosts is None:
-            code = "link_expired" if expired else "download"
+            code = "link_expired" if expired else "download" if final else "link_unreachable"
             return Refusal(no=No.AMBIGUOUS, code=code, what=what, hint=_PAID, paid_maybe=True)
         no = No.NEVER if expired or final else No.LATER
         return Refusal(no=no, code="picture_unreachable", what=what, hint=_NOTHING_SENT)

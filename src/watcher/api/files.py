@@ -143,6 +143,19 @@ def load_reply(path: Path) -> Reply | None:
         raise _disk_error(path, error) from error
 
 
+def load_whole(path: Path) -> bytes | None:
+    """A picture that was stored; None when it is not there. Raises DiskError."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DiskError(
+            f"{path} cannot be read: {os.strerror(error.errno or 0)}.",
+            "Mend that disk; the rows wait.",
+        ) from error
+
+
 def _head(line: bytes) -> tuple[int, dict[str, str]] | None:
     try:
         head = orjson.loads(line) if line.endswith(b"\n") else None

@@ -100,9 +100,8 @@ def _estimated(file: Path, rules: InboxRules, settings: Settings) -> FileEstimat
     catalogue = Catalogue.shipped(settings.api.models)
     try:
         with open_ledger(settings) as ledger:
-            since = time.time() - rules.reuse_days * 86400
-            paid = partial(ledger.paid.known, since=since) if rules.reuse_days else _nothing
-            return estimate_file(file, rules, catalogue, paid)
+            paid = partial(ledger.paid.known, since=rules.paid_since(time.time()))
+            return estimate_file(file, rules, catalogue, paid if rules.reuse_days else _nothing)
     except LedgerError:  # nothing was ever paid here
         return estimate_file(file, rules, catalogue, _nothing)
 

@@ -13,7 +13,8 @@ from watcher.core.jobs import Problem, Settlement
 class Cap:
     """One budget. `scope` names what is summed up, `setting` the key that says it, `span` in words.
 
-    `until`: when it begins anew, in seconds since the epoch; None: not by itself.
+    Attempts that began at `since` count, and it begins anew at `until` (None: not by itself), both in
+    seconds since the epoch.
     """
 
     scope: str
@@ -21,6 +22,7 @@ class Cap:
     span: str
     usd: Decimal | None = None
     images: int | None = None
+    since: float = 0.0
     until: float | None = None
     code: str = "budget"
 

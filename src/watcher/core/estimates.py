@@ -17,11 +17,17 @@ _BULK = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class RowCost:
-    """What asking for one row takes; `usd` None: not known."""
+    """What asking for one row takes; `usd` None: not known; not `whole`: a part of it is not."""
 
     images: int
     tokens: int
     usd: Decimal | None
+    whole: bool = True
+
+    def with_calls(self, calls: int, each: RowCost) -> RowCost:
+        """With what some calls besides take."""
+        usd = None if self.usd is None else self.usd + calls * (each.usd or 0)
+        return RowCost(self.images, self.tokens + calls * each.tokens, usd, each.usd is not None)
 
 
 def row_cost(item: Item, catalogue: Catalogue) -> RowCost:
@@ -63,7 +69,7 @@ class Estimate:
         self.rows += sign
         self.images += sign * cost.images
         self.tokens += sign * cost.tokens
-        self.unpriced += sign * (cost.usd is None)
+        self.unpriced += sign * (cost.usd is None or not cost.whole)
         self.usd += sign * (cost.usd or 0)
 
     @property

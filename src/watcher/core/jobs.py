@@ -25,6 +25,7 @@ class RowState(StrEnum):
     queued ─→ running ─→ done | partial | failed
       ↑          │  └──→ waiting (deferred: due again at a known time) ─→ running
       └──────────┘       halted: back to queued, its lane is closed
+    waiting as well: it has its pictures, and they are being judged
     any open state ─→ cancelled
     """
 
@@ -125,6 +126,7 @@ class Item:
     # The row named the model itself: if it does not exist, that is the row's fault, not the lane's.
     model_named_by_row: bool = False
     strict: bool = False  # SETTINGS `coercion`: what cannot be had as it is written fails the row
+    checklist: tuple[str, ...] = ()  # what its pictures are judged by, point by point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,14 @@ class Usage:
     image_out: int = 0
     text_out: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            text_in=self.text_in + other.text_in,
+            image_in=self.image_in + other.image_in,
+            image_out=self.image_out + other.image_out,
+            text_out=self.text_out + other.text_out,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -198,7 +208,8 @@ class Refusal:
 
     `status` 0: no reply. `retry_after`: seconds the server asked for, None when it did not.
     `param`: the parameter that a MEND leaves out. `paid_maybe`: the call may have been charged.
-    `scope` says how far a NOBODY reaches: the whole "provider" or one "model".
+    `scope` says how far a NOBODY reaches: the whole "provider" or one "model". `usage`: what it took all
+    the same.
     """
 
     no: No
@@ -211,6 +222,7 @@ class Refusal:
     request_id: str = ""
     scope: str = "provider"
     paid_maybe: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +263,43 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet:
+    """A point of a checklist that a picture does not meet, and what is to be seen instead."""
+
+    point: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was said of one picture by the checklist of its row.
+
+    `question`: equal where the same was asked about an equal picture, "" where there was no answer:
+    then `problem` says why.
+    """
+
+    index: int
+    question: str = ""
+    unmet: tuple[Unmet, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """A row that has its pictures, one of which is to be judged now.
+
+    `item`: the row's own; `left`: how many pictures come after this one; `verdicts` of those before it
+    that still count. `problem`: why nobody can be asked.
+    """
+
+    item: Item
+    picture: Picture
+    left: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenItem:
     """An item that is not final yet, with what its attempts so far have taught.
 
@@ -260,6 +309,7 @@ class OpenItem:
     since the epoch, 0 when it may be asked for now. `since`: when it was first asked for, 0 if never.
     `asked`: how many attempts there were. `fingerprint`: equal for rows that ask for the same, "" where
     that is not known. `reserved_usd`: what the pending attempt may have cost. `stem`: the names of its pictures (core.naming.stem_at).
+    `judging`: its pictures are there; what is asked for now is what one of them is worth.
     """
 
     job_id: str
@@ -280,6 +330,7 @@ class OpenItem:
     fingerprint: str = ""
     reserved_usd: Decimal | None = None
     approved: bool = False
+    judging: Judging | None = None
 
     @property
     def images(self) -> int:
@@ -293,7 +344,8 @@ class Settlement:
 
     `state` is the row's next state, the rest says what came of the attempt. `cost_usd` None: unknown.
     `fingerprint`: what was paid for, for rows that ask for the same; "" where that is nobody's business.
-    `saved_usd`: what an equal row was paid, where this one took over what it gave.
+    `saved_usd`: what an equal row was paid, where this one took over what it gave. `judging`: its pictures
+    are to be judged before it is done; `verdict`: what was said of one.
     """
 
     state: RowState
@@ -315,6 +367,8 @@ class Settlement:
     fingerprint: str = ""
     saved_usd: Decimal | None = None
     found: tuple[Adjustment, ...] = ()  # by checks, in what came back
+    judging: bool = False
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

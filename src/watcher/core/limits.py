@@ -17,7 +17,7 @@ SPAN = MINUTE / MARGIN
 _SLACK = 5.0  # seconds that a call may come late and be made up for
 _TINY = 1e-9
 
-_UNSURE = 120.0  # seconds that a limit which was found out holds before more is tried
+_UNSURE = 60.0  # seconds that a limit which was found out holds before more is tried
 _SURE = 600.0
 _SLOW = 300.0
 _CLOSE = 0.1  # two findings that differ by less confirm each other
@@ -27,6 +27,9 @@ _FEW = 10
 _IN_VAIN = 4  # noes in a row after few calls, however slowly these came: it is not the rate
 _DEAF = 900.0  # seconds that noes then teach nothing
 _LONGEST_REST = 30.0
+_LONGEST_DOUBT = 8.0  # the same, while there may be no limit at all
+_STRAY = 5.0  # granted beyond what a limit would have let through: there is none
+_FITS = 2.0  # the same, where one more no comes: it does not speak for that limit
 
 _FIRST = 8.0  # calls at a time before the API has answered any
 
@@ -120,6 +123,9 @@ class Found:
     From one no to the next the server lets through what it allows: that is measured, and used from
     then on. It is held for `hold` seconds, longer each time it is confirmed; then ever more is
     tried, until the next no.
+
+    One no alone may be a stray one, of a server that was busy for a moment: it is `doubted`, and
+    nothing is held to it, until others come where the limit would have them.
     """
 
     limit: float | None = None  # a minute; None: no no so far
@@ -136,10 +142,14 @@ class Found:
     minutes: float = 1.0  # that the limit was measured over
     in_vain: int = 0
     deaf_until: float = 0.0
+    doubted: int = (
+        0  # the noes that speak for the limit while nothing is held to it; 0: it is believed
+    )
+    passed: float = 0.0  # granted since the last of these
 
     def at(self, now: float) -> float | None:
         """What may be asked for a minute now."""
-        if self.limit is None:
+        if self.limit is None or self.doubted:
             return None
         tried = max(0.0, now - self.since - self.hold) / self.hold
         return self.limit * (1 + _CURVE * tried * tried)
@@ -149,7 +159,7 @@ class Found:
         if not self.last or gap > MINUTE:  # by now the server is full; idle time teaches nothing
             since = self.since + gap if self.limit and self.last else self.since
             return replace(self, last=now, begun=now, granted=cost, full=True, since=since)
-        if self.noes:
+        if self.noes and not self.doubted:
             return replace(self, last=now, begun=now, granted=0.0)
         return replace(self, last=now, granted=self.granted + cost)
 
@@ -157,9 +167,14 @@ class Found:
         """It was not sent after all."""
         return replace(self, granted=max(0.0, self.granted - cost))
 
-    def yes(self, asked: float) -> Found:
+    def yes(self, asked: float, cost: float = 1.0) -> Found:
         """Something that was asked for then was granted."""
-        return replace(self, noes=0) if self.noes and asked > self.said else self
+        if not self.said or asked <= self.said:
+            return self
+        passed = self.passed + cost
+        if self.doubted and self._passed_more(passed, _STRAY, asked):
+            return replace(self, limit=None, doubted=0, passed=0.0, noes=0, said=0.0)
+        return replace(self, noes=0, passed=passed)
 
     def no(self, cost: float, *, asked: float, used: float, wait: float, now: float) -> Found:
         """`used`: granted within the last minute; `wait`: seconds of Retry-After, or 0.
@@ -170,17 +185,24 @@ class Found:
             return self
         if self.said and asked <= self.said:
             less = max((self.limit or 1.0) - cost / self.minutes, 1.0)
-            return replace(self, limit=less, most=self.most - cost)
+            granted = self.granted - cost if self.doubted else self.granted
+            return replace(self, limit=less, most=self.most - cost, granted=granted)
         if self.noes:
             return self._again(now)
-        in_vain = self.in_vain + 1 if self.limit and self.granted < _FEW else 0
+        if doubted := self._doubted(asked):
+            found = self._measured(cost, asked=asked, used=used, wait=wait)
+            return replace(
+                found, granted=self.granted - cost, since=now, noes=1, said=now, most=used,
+                doubted=doubted, passed=0.0,
+            )  # fmt: skip
+        in_vain = self.in_vain + 1 if not self.doubted and self.granted < _FEW else 0
         if in_vain >= _IN_VAIN:
             return Found(deaf_until=now + _DEAF)
         found = self._measured(cost, asked=asked, used=used, wait=wait)
         limit = self._lower(found.limit or 1.0, now)
         return replace(
             found, limit=limit, since=now, hold=self._hold(limit), begun=now, granted=0.0, full=False,
-            noes=1, said=now, most=used, in_vain=in_vain,
+            noes=1, said=now, most=used, in_vain=in_vain, doubted=0,
         )  # fmt: skip
 
     def slow_down(self, *, asked: float, used: float, now: float) -> Found:
@@ -188,20 +210,32 @@ class Found:
         if self.said and asked <= self.said:
             return self
         before = min(self.at(now) or math.inf, max(used, 1.0))
-        return replace(self, limit=max(before / 2, 1.0), since=now, hold=_SLOW, said=now)
+        return replace(self, limit=max(before / 2, 1.0), since=now, hold=_SLOW, said=now, doubted=0)
 
     def rest(self) -> float:
         """Seconds without a call after a no that does not say how long; longer each time."""
         if self.limit is None:
             return 0.0
-        return min(MINUTE / self.limit * 1.5**self.noes, _LONGEST_REST)
+        longest = _LONGEST_DOUBT if self.doubted else _LONGEST_REST
+        return min(MINUTE / self.limit * 1.5**self.noes, longest)
+
+    def _doubted(self, asked: float) -> int:
+        """With one more no: two make a limit where much was granted before them, four where little was."""
+        if not self.doubted:
+            return int(self.limit is None)
+        noes = 1 if self._passed_more(self.passed, _FITS, asked) else self.doubted + 1
+        return noes if noes < (2 if self.granted >= _FEW else _IN_VAIN) else 0
+
+    def _passed_more(self, passed: float, spare: float, asked: float) -> bool:
+        """Than the limit would have let through since the last no."""
+        return passed > spare + (self.limit or 0.0) * (asked - self.said) / MINUTE
 
     def _again(self, now: float) -> Found:
         """Had it refilled evenly, one of several calls would have passed."""
         again = replace(self, noes=self.noes + 1, said=now)
         if again.noes != _MANY:
             return again
-        return replace(again, by_minute=True, limit=max(self.most, 1.0))
+        return replace(again, by_minute=True, limit=max(self.most, 1.0), doubted=0)
 
     def _measured(self, cost: float, *, asked: float, used: float, wait: float) -> Found:
         """By the time that the server says, exactly one such call more would have been granted."""

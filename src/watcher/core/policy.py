@@ -15,7 +15,7 @@ _UNCOUNTED = frozenset(
 ROW_DEADLINE = 24 * 3600.0  # seconds from a row's first attempt
 
 # Pictures that are paid for but could not be fetched: asking again would pay again.
-_NEVER_REGENERATE = frozenset({"link_expired", "download"})
+_NEVER_REGENERATE = frozenset({"link_expired", "link_unreachable", "download"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,15 @@ class Halt:
 
 
 Verdict: TypeAlias = Defer | Fail | Halt
+
+
+def idempotency_key(item: OpenItem, decided: int) -> str:
+    """Equal for a call and its resends until one of them is decided, and for no other call.
+
+    `decided`: attempts of this row that were answered or refused for good. A server that honours the
+    key does, and charges, a call once.
+    """
+    return f"{item.job_id}-{item.number}-{decided}"
 
 
 def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Verdict:

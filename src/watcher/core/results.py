@@ -29,6 +29,7 @@ class AttemptRecord:
     started_at: float
     seconds: float | None
     outcome: str
+    model: str = ""
     status: int = 0
     code: str = ""
     request_id: str = ""

@@ -19,7 +19,7 @@ from watcher.core.log import Log
 from watcher.daemon import rooms
 from watcher.daemon.alerting import make_alerting
 from watcher.daemon.backup import finish_restore
-from watcher.daemon.choices import make_choosers, needs_inputs
+from watcher.daemon.choices import make_choosers, make_judge, needs_inputs
 from watcher.daemon.clocked import clocked
 from watcher.daemon.copying import make_renderers
 from watcher.daemon.door import link_key, make_page, public_links
@@ -270,10 +270,11 @@ class Daemon:
             accounts = rooms.accounts(self.settings, keys)
         except ValueError as error:
             raise SettingsError(str(error)) from None
+        places = {name: one.place for name, one in self.serving.items()}
         return Work(
             ledger=self.ledger,
             accounts=accounts,
-            places={name: one.place for name, one in self.serving.items()},
+            places=places,
             catalogue=self.catalogue,
             patience=rooms.patience(self.settings.api),
             purse=Purse(
@@ -282,7 +283,6 @@ class Daemon:
                 on_hold=self.news.held,
                 caps=lambda item: caps(self.settings, item, day_of(time.time())),
                 estimate=lambda item: call_cost(item, self.catalogue),
-                day_began=lambda: day_of(time.time()).began,
             ),
             retry=rooms.retry_rules(self.settings.api),
             replies=replies,
@@ -294,6 +294,7 @@ class Daemon:
             space=self.space,
             reuse_days=lambda inbox: self.settings.inboxes[inbox].reuse_days,
             rules=lambda inbox: rooms.check_rules(self.settings.inboxes[inbox]),
+            judge=make_judge(self, places),
             clock=time.time,
             random=random.Random(),  # noqa: S311 - it spreads waits, and keeps no secret
             log=self.log,

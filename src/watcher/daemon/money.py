@@ -51,13 +51,21 @@ def _caps(budget: Budget, item: OpenItem, day: Day, *, inbox: str = "") -> Itera
     span = f"a day of the inbox {inbox}" if inbox else "a day"
     if budget.usd_per_day is not None:
         yield Cap(scope=scope, setting=f"{key}.usd_per_day", span=span, usd=budget.usd_per_day,
-                  until=day.ends, code="budget_day")  # fmt: skip
+                  since=day.began, until=day.ends, code="budget_day")  # fmt: skip
     if budget.images_per_day is not None:
         yield Cap(scope=scope, setting=f"{key}.images_per_day", span=span,
-                  images=budget.images_per_day, until=day.ends, code="budget_day")  # fmt: skip
-    if budget.usd_per_job is not None and not item.approved:
-        yield Cap(scope=f"job {item.job_id}", setting=f"{key}.usd_per_job", span="a job",
-                  usd=budget.usd_per_job, code="budget_job")  # fmt: skip
+                  images=budget.images_per_day, since=day.began, until=day.ends,
+                  code="budget_day")  # fmt: skip
+    if item.approved:
+        return
+    # What was foreseen may turn out dearer: pictures that were to be reused are gone, calls were repeated.
+    for name, usd in (
+        ("usd_per_job", budget.usd_per_job),
+        ("approve_above_usd", budget.approve_above_usd),
+    ):
+        if usd is not None:
+            yield Cap(scope=f"job {item.job_id}", setting=f"{key}.{name}", span="a job", usd=usd,
+                      code="budget_job")  # fmt: skip
 
 
 def call_cost(item: OpenItem, catalogue: Catalogue) -> Money:
@@ -75,10 +83,11 @@ class Holds:
     released: Callable[[], None]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A start weighs everything anew: who raised a budget may not have reloaded."""
+        await self.release(budgets=True)
         while True:
-            await self.release()
             await asyncio.sleep(_LOOK)
+            await self.release()
 
     async def release(self, *, budgets: bool = False) -> None:
         """`budgets`: they have changed, so that everything they hold is weighed again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
@@ -40,7 +41,13 @@ def accounts(settings: Settings, keys: Mapping[str, str]) -> dict[str, Account]:
     found: dict[str, Account] = {}
     for name in (COMMON, *settings.inboxes):
         api = settings.api_for(name) if name else settings.api
-        same = (api.profile, api.base_url, api.organization, keys.get(name, ""))
+        same = (
+            api.profile,
+            api.base_url,
+            api.organization,
+            api.idempotency_key,
+            keys.get(name, ""),
+        )
         if same not in made:
             made[same] = account(settings, api, keys.get(name, ""))
         found[name] = made[same]
@@ -70,6 +77,8 @@ def with_kept_keys(
 def account(settings: Settings, api: Api, key: str) -> Account:
     """Raises ValueError, in words, for an address or key that cannot be used."""
     profile = load_profiles()[api.profile]
+    if api.idempotency_key:
+        profile = replace(profile, honours_idempotency_key=True)
     endpoint = Endpoint(
         base_url=api.base_url,
         key=key,
@@ -173,6 +182,7 @@ def inbox_rules(settings: Settings, name: str, today: date) -> InboxRules:
         retired_models=api.retired_models,
         extra_parameters=frozenset(api.extra_parameters),
         allow_urls=inbox.allow_urls,
+        judges=inbox.checks.vision != "off",
     )
     shown = {"renditions": [one.name for one in inbox.renditions]} if inbox.renditions else {}
     return InboxRules(
@@ -227,6 +237,7 @@ def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:
         "defaults": dict(inbox.defaults),
         "filename": inbox.filename,
         **({"models": dict(api.models)} if api.models else {}),
+        **({"vision": inbox.checks.vision} if inbox.checks.vision != "off" else {}),
         **({"sheet": inbox.sheet} if inbox.sheet else {}),
         **({"images": _picture_row(inbox)} if inbox.images else {}),
     }

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
-from watcher.core.report import order_in_vain_note
+from watcher.core.report import order_in_vain_note, unknown_note
 from watcher.inbox import (
-    Drop,
     InboxFolder,
     InboxLock,
     InboxState,
@@ -22,8 +21,10 @@ from watcher.inbox import (
     Scanner,
     Waiting,
     Watch,
+    lies,
     order_of,
     prepare,
+    printable,
     remove_order,
     write_note,
 )
@@ -36,6 +37,7 @@ from watcher.work import Place
 _PICTURE_THREADS = 3
 _HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
 _UNKNOWN_NOTE = b"_image-watcher"
+_NAMED = 200  # files of no known kind in the log and the note; of more there is the number
 
 
 @dataclass(kw_only=True)
@@ -58,6 +60,7 @@ class Serving:
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
         self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
         self._stop, self._wake = threading.Event(), threading.Event()
+        self._unknown_before: list[bytes] = []
         self._patrol = self._make_patrol()
         self._thread = threading.Thread(
             target=self._run, name=f"inbox-{self.folder.name}", daemon=True
@@ -176,23 +179,27 @@ class Serving:
         self.log.info("job.ordered", job=job, order=order.value)
         self.on_order(job)
 
-    def _unknown(self, drops: tuple[Drop, ...]) -> None:
+    def _unknown(self, paths: tuple[bytes, ...]) -> None:
         """Named once; the pictures of open jobs are where they are meant to be."""
         meant = self.ledger.companions.named(self.folder.name)
-        names = sorted(drop.name for drop in drops if drop.path not in meant)
-        if not names:
+        found = sorted(path for path in paths if path not in meant)
+        if not found:
             return
-        kinds = ", ".join(sorted(self.folder.extensions))
-        self.log.warning("drop.unknown", inbox=self.folder.name, files=names)
-        text = "\n".join(
-            ["Left where they are, because they are of no kind that this inbox takes:", *names,
-             "", f"It takes: {kinds}",
-             "Pictures are taken along by the file whose rows name them.", ""]
-        )  # fmt: skip
+        self.log.warning("drop.unknown", inbox=self.folder.name, files=_named(found))
         try:
-            write_note(self.folder, _UNKNOWN_NOTE, text)
+            # The next version of the note names again what is still there.
+            found += [path for path in self._unknown_before if lies(self.folder, path)]
+            self._unknown_before = found[:_NAMED]
+            note = unknown_note(_named(found), self.folder.extensions)
+            write_note(self.folder, _UNKNOWN_NOTE, note)
         except (InboxError, DiskError) as error:
             self.log.warning("note.refused", inbox=self.folder.name, what=error.what)
+
+
+def _named(paths: Sequence[bytes]) -> list[str]:
+    """Fit for people, some of them and how many more there are."""
+    more = [f"… and {len(paths) - _NAMED:,} more"] if len(paths) > _NAMED else []
+    return [*map(printable, paths[:_NAMED]), *more]
 
 
 def make_outbox(path: Path) -> Outbox:

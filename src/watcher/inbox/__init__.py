@@ -28,6 +28,7 @@ from watcher.inbox.values import (
     InboxFolder,
     InboxState,
     Waiting,
+    printable,
 )
 from watcher.inbox.watch import Watch
 from watcher.inbox.words import allow, disk_in_words, who
@@ -73,6 +74,7 @@ __all__ = [
     "place",
     "place_beside",
     "prepare",
+    "printable",
     "prove_room",
     "put",
     "remove_archived",

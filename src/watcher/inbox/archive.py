@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from watcher.core.errors import InboxError
 from watcher.inbox import beneath, done_marker, syncs
 from watcher.inbox.claims import Claimed, checked, claims_of, split, there
 from watcher.inbox.values import ARCHIVES, InboxFolder
@@ -21,21 +23,37 @@ def archive(claimed: Claimed, *, where: Literal["done", "failed"], month: str, j
     """Move a claim, whole, to `<where>/<month>/<job>/`; returns the drop's new path relative to the inbox.
 
     `month` as "2026-11". One rename, so that a crash leaves it here or there; a folder of that
-    name that exists is left alone, and " (2)" is added. Raises DropGone when the claim is not there.
+    name that exists is left alone, and " (2)" is added. Raises DropGone when the claim is not there,
+    InboxError where something else has the archive's name.
     """
     if not _MONTH.fullmatch(month):
         raise ValueError(month)
     shelf = f"{where}/{month}".encode()
     with (
         claims_of(claimed.folder) as (root, claims),
+        _shelf(claimed.folder, root, shelf) as target,
         there(claimed),
-        beneath.folder_at(root, shelf, make=True) as target,
     ):
         _show(claims, checked(claimed.claim_id), os.fstat(target))
         found = beneath.rename_beside(claims, checked(claimed.claim_id), target, checked(job))
         syncs.sync(target)
         syncs.sync(claims)
     return Path(os.fsdecode(beneath.join(shelf, found) + b"/" + claimed.path))
+
+
+@contextmanager
+def _shelf(folder: InboxFolder, root: int, shelf: bytes) -> Iterator[int]:
+    path = folder.path / os.fsdecode(shelf)
+    try:
+        with beneath.folder_at(root, shelf, make=True) as found:
+            yield found
+    except OSError as error:
+        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+        raise InboxError(
+            f"Nothing can be archived in {path}: it, or {path.parent}, is no folder.",
+            "Rename what has that name; the work goes on by itself.",
+        ) from None
 
 
 def find_archived(folder: InboxFolder, job: str) -> Path | None:

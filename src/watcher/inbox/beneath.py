@@ -25,7 +25,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-_DEEPEST = 32  # folders below each other that are walked, and held open at once
+DEEPEST = 32  # folders below each other that are walked, and held open at once
 _LONGEST_EXTENSION = 32  # bytes; what is longer is part of the name
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -115,7 +115,7 @@ def walk(root: int, enter: Callable[[bytes, str], bool], path: bytes = b"") -> I
     """
     listing = Listing(path=path, fd=root, entries=_entries(root))
     yield listing
-    if path.count(b"/") >= _DEEPEST:
+    if path.count(b"/") >= DEEPEST:
         return
     for entry in listing.entries or ():
         if entry.is_dir(follow_symlinks=False) and enter(path, entry.name):

@@ -10,7 +10,8 @@ import errno
 import fcntl
 import os
 import shlex
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from watcher.core.errors import InboxError
@@ -78,18 +79,17 @@ class InboxLock:
     """Held by the one daemon that serves an inbox, for as long as it does; given back by the kernel on a crash."""
 
     def __init__(self, folder: InboxFolder) -> None:
-        self._file = folder.path / OURS / os.fsdecode(_LOCK)
         self._path = folder.path
         self._fd: int | None = None
 
     def acquire(self) -> bool:
         """True: it is ours, also when it was before. False: another daemon serves the inbox. Raises InboxError."""
-        with in_words(self._path):
-            if self._is_held():
+        with in_words(self._path), self._ours() as ours:
+            if self._is_held(ours):
                 return True
             self.release()
-            fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            return self._take(fd)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            return self._take(os.open(_LOCK, flags, 0o600, dir_fd=ours))
 
     def release(self) -> None:
         if self._fd is not None:
@@ -98,17 +98,25 @@ class InboxLock:
 
     def holder(self) -> str:
         """Who holds it, as it wrote itself down: "host, process 123"; "" when that cannot be read."""
-        try:
-            return self._file.read_text("utf-8", "replace")[:200].strip()
-        except OSError:
-            return ""
+        with (
+            suppress(OSError),
+            self._ours() as ours,
+            os.fdopen(beneath.open_plain(ours, _LOCK), "rb") as file,
+        ):
+            return file.read(200).decode("utf-8", "replace").strip()
+        return ""
 
-    def _is_held(self) -> bool:
+    @contextmanager
+    def _ours(self) -> Iterator[int]:
+        with beneath.root_of(self._path) as root, beneath.folder_at(root, _IN_OURS) as ours:
+            yield ours
+
+    def _is_held(self, ours: int) -> bool:
         # The inbox may have been replaced under us: then this lock guards a file that nobody sees.
         if self._fd is None:
             return False
         try:
-            here = self._file.lstat()
+            here = os.lstat(_LOCK, dir_fd=ours)
         except FileNotFoundError:
             return False
         held = os.fstat(self._fd)

@@ -21,16 +21,16 @@ _SUFFIX = NOTE_SUFFIX.encode()
 _LONGEST = 255
 _DAY = 86_400.0
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-_TEMP = b"note-"
-_UNFINISHED = (_TEMP, b"put-")  # of notes, and of files that `put` was writing
+_TEMP = b".note-"  # hidden: it may stand where people look
+_UNFINISHED = (_TEMP, b"note-", b"put-")  # of notes, and of files that `put` was writing
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENOTEMPTY)
 
 
 def write_note(folder: InboxFolder, drop: bytes, text: str) -> bool:
     """Put `text` beside the drop of that path (relative, bytes), in place of an earlier note.
 
-    False when there is nowhere to put it: its folder is gone, or a folder has the note's name.
-    Raises InboxError or DiskError.
+    False when there is nowhere to put it: its folder is gone or closed to us, or a folder has the
+    note's name. Raises InboxError or DiskError.
     """
     where, name = _place(drop)
     with in_words(folder.path), beneath.root_of(folder.path) as root:
@@ -41,7 +41,8 @@ def write_note(folder: InboxFolder, drop: bytes, text: str) -> bool:
             ):
                 _write(beside, ours, name, text, drop, like=os.fstat(beside))
         except OSError as error:
-            if error.errno not in _NOWHERE:
+            closed = where and error.errno in {errno.EACCES, errno.EPERM}
+            if not closed and error.errno not in _NOWHERE:
                 raise
             return False
     return True
@@ -115,10 +116,13 @@ def _write(
         beneath.follow_mode(fd, like, folder=False)
     try:
         os.rename(new, name, src_dir_fd=ours, dst_dir_fd=beside)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             os.unlink(new, dir_fd=ours)
-        raise
+        if error.errno != errno.EXDEV or ours == beside:
+            raise
+        # That folder is another disk's; what lies there cannot be taken, and is told why.
+        _write(beside, beside, name, text, drop, like=like)
 
 
 def _sweep_unfinished(root: int, before: float) -> None:

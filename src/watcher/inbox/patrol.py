@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from watcher.core.errors import DiskError, InboxError, WatcherError
@@ -28,6 +28,8 @@ from watcher.inbox.watch import Watch
 
 DEBOUNCE = 0.05  # seconds from an event to the look: a burst of events is one look
 _STOP_SEEN = 2.0  # seconds until `stop` is seen by a patrol that nobody wakes
+_LARGE = 256 * 1024  # bytes of a drop that may take its hand long
+_LARGE_HANDS = 2  # hands for such drops alone: with any number of them, the others find theirs free
 _TOLD_AFTER = (60.0, 3600.0)  # seconds that a drop waits until it is told, and told again
 
 
@@ -70,7 +72,7 @@ class Patrol:
         on_ready: Callable[[Drop], float | None],
         on_waiting: Callable[[Waiting], None],
         on_state: Callable[[InboxState], None],
-        on_unknown: Callable[[tuple[Drop, ...]], None] = _nothing,
+        on_unknown: Callable[[tuple[bytes, ...]], None] = _nothing,
         on_order: Callable[[bytes], None] = _nothing,
         recover: Callable[[], object] = _nothing,
         hands: int = 4,
@@ -93,6 +95,7 @@ class Patrol:
         self._stop = stop
         self._woken = wake
         self._hands = Hands(self._take, count=hands, finished=wake.set)
+        self._large = Hands(self._take, count=_LARGE_HANDS, finished=wake.set)
         self.last_look = clock()
         self._inside = False
         self._gap = DEBOUNCE
@@ -120,9 +123,9 @@ class Patrol:
     def leave(self) -> None:
         """Finish what is in hand, stop listening, and give the lock back."""
         self._watch.stop()
-        for drop in self._hands.stop():
+        for drop in (*self._hands.stop(), *self._large.stop()):
             self._scanner.put_off(drop, 0.0)
-        for drop, _ in self._hands.collect():
+        for drop, _ in self._collected():
             self._scanner.put_off(drop, self.folder.poll_interval)
         self._lock.release()
         self._inside = False
@@ -189,16 +192,24 @@ class Patrol:
         return True
 
     def _hand_over(self, ready: tuple[Drop, ...]) -> None:
-        """Give everything that is ready to the hands, once these have taken up all they were given before."""
-        if self._hands.are_free():
-            for drop in ready:
+        """Give what is ready to the hands: small drops once all that were given before are taken up, so that
+        urgent ones come soon; large ones to hands of their own.
+        """
+        are_free = self._hands.are_free()
+        for drop in ready:
+            hands = self._large if drop.size >= _LARGE else self._hands
+            if hands is self._large or are_free:
                 self._scanner.put_off(drop, math.inf)
-                self._hands.give(drop)
+                hands.give(drop)
+
+    def _collected(self, *, wait: bool = False) -> Iterator[tuple[Drop, _Handed | None]]:
+        yield from self._hands.collect(wait=wait)
+        yield from self._large.collect(wait=wait)
 
     def _let_go(self, *, wait: bool) -> None:
         """Note what the hands did. Raises what they found wrong with the inbox."""
         trouble = None
-        for drop, result in self._hands.collect(wait=wait):
+        for drop, result in self._collected(wait=wait):
             handed = result or _Handed(put_off=self.folder.rescan_interval)
             self._scanner.put_off(drop, handed.put_off)
             self._tell_stuck(drop, handed.stuck)

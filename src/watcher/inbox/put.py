@@ -41,7 +41,7 @@ def put(folder: InboxFolder, path: bytes, content: Path) -> bool:
             try:
                 _copy(source, ours, part, os.fstat(target))
                 if marker := awaited(folder, name):  # before the drop: it is whole when it appears
-                    os.close(os.open(marker, os.O_WRONLY | os.O_CREAT, 0o660, dir_fd=target))
+                    _make(target, marker)
                 beneath.rename_new(ours, part, target, name)
             except BaseException as error:
                 with suppress(OSError):
@@ -51,6 +51,12 @@ def put(folder: InboxFolder, path: bytes, content: Path) -> bool:
                 raise
             syncs.sync(target)
     return True
+
+
+def _make(folder: int, name: bytes) -> None:
+    """An empty file, unless anything has that name; a link that has it is not followed."""
+    with suppress(FileExistsError):
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660, dir_fd=folder))
 
 
 def _copy(source: BinaryIO, ours: int, part: bytes, parent: os.stat_result) -> None:

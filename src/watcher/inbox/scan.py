@@ -30,7 +30,6 @@ from watcher.inbox.values import (
     Sighting,
     Signature,
     Waiting,
-    signature_of,
 )
 from watcher.inbox.waiting import FINAL, waiting
 from watcher.inbox.words import in_words
@@ -154,7 +153,10 @@ class Scanner:
             seen = self._drops[path] = Seen(first=found.now, since=found.now, turn=self._turn)
             self._see(path, seen, entry, found.now)
         elif not entry.is_dir(follow_symlinks=False):
-            return self._note_stranger(entry, path, found)
+            return self._note_stranger(path, found)
+        elif path.count(b"/") > beneath.DEEPEST:
+            drop = drop_of(self.folder, path, (0, 0, 0, 0, 0))
+            found.waiting.append(waiting(self.folder, drop, "deep", found.now))
         return False
 
     def _see(self, path: bytes, seen: Seen, entry: os.DirEntry[str], now: float) -> None:
@@ -167,18 +169,14 @@ class Scanner:
             except FileNotFoundError:
                 seen.turn = 0
 
-    def _note_stranger(self, entry: os.DirEntry[str], path: bytes, found: Findings) -> bool:
+    def _note_stranger(self, path: bytes, found: Findings) -> bool:
         first = self._strangers.get(path, found.now)
         left = first + _UNKNOWN - found.now
         if left > 0:
             found.strangers[path] = first
             found.look_in(left)
             return False
-        try:
-            signature = signature_of(entry.stat(follow_symlinks=False))
-        except FileNotFoundError:
-            return False
-        found.unknown.append(drop_of(self.folder, path, signature))
+        found.unknown.append(path)
         return True
 
     def _drop_gone(self, closed: set[bytes]) -> None:

@@ -53,8 +53,8 @@ class Seen:
         signature = signature_of(found)
         if signature == self.signature:
             return False
-        if signature[1] != self.signature[1]:
-            self.first = now  # another file of that name
+        if signature[1] != self.signature[1] and self.not_before > now and not self.code:
+            self.first = now  # another file of that name, after one that was handed over
         self.signature, self.since, self.not_before = signature, now, 0.0
         self.code, self.moved, self.leased = final_code(found), False, True
         return True
@@ -86,7 +86,7 @@ class Findings:
     strangers: dict[bytes, float] = field(default_factory=dict)
     markers: set[bytes] = field(default_factory=set)
     closed: set[bytes] = field(default_factory=set)
-    unknown: list[Drop] = field(default_factory=list)
+    unknown: list[bytes] = field(default_factory=list)
     orders: list[bytes] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     next_look: float | None = None

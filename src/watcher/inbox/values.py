@@ -83,7 +83,7 @@ class Waiting:
     """Why a drop is not taken yet. `reason` and `hint` are sentences; `since` is on the monotonic clock.
 
     `code`: writing, changing, empty, marker, unreadable, stuck; or, `final` because waiting alone
-    will not help: link, special, hardlink, folder, closed (a folder that may not be read).
+    will not help: link, special, hardlink, folder, closed (a folder that may not be read), deep.
     `unfinished`: it has waited for an hour, which nobody meant; told once.
     """
 
@@ -101,8 +101,8 @@ class Sighting:
     """What one look found.
 
     `ready`: whole drops, urgent ones first, then by arrival; at most `scan.AT_ONCE`, or a twentieth, of them, and `next_look`
-    is 0 when there are more. `unknown`: files of no known kind, each named by one look only. `orders`:
-    paths of files by which people order something, until they are taken away.
+    is 0 when there are more. `unknown`: paths of files of no known kind, each named by one look only.
+    `orders`: paths of files by which people order something, until they are taken away.
     `next_look`: seconds until something may settle; None when only an event or a rescan can bring news.
     `settling`: something will be ready, or not, without anybody doing anything.
     `folders`: every folder that was listed and which one it is. `online` False: `trouble` says why
@@ -111,7 +111,7 @@ class Sighting:
 
     ready: tuple[Drop, ...] = ()
     waiting: tuple[Waiting, ...] = ()
-    unknown: tuple[Drop, ...] = ()
+    unknown: tuple[bytes, ...] = ()
     orders: tuple[bytes, ...] = ()
     next_look: float | None = None
     settling: bool = False

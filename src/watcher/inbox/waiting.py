@@ -6,10 +6,11 @@ import os
 import shlex
 import stat
 
+from watcher.inbox import beneath
 from watcher.inbox.values import Drop, InboxFolder, Waiting
 from watcher.inbox.words import allow, who
 
-FINAL = frozenset({"link", "special", "hardlink", "folder", "closed"})
+FINAL = frozenset({"link", "special", "hardlink", "folder", "closed", "deep"})
 
 _REASONS = {
     "writing": "is still being written: a program has it open.",
@@ -22,6 +23,7 @@ _REASONS = {
     "hardlink": "is a second name of a file that belongs to root or to this service, and is left alone.",
     "folder": "is a folder, though its name is that of a file.",
     "closed": "is a folder that may not be read by this service ({who}).",
+    "deep": "is a folder below {deepest} others, and is not looked into.",
 }
 _HINTS = {
     "writing": "Nothing to do: it is taken when that program is done. If it is done, close the file there.",
@@ -34,6 +36,7 @@ _HINTS = {
     "hardlink": "Drop a copy of it.",
     "folder": "The files in it are drops of their own; rename the folder if that is not what is meant.",
     "closed": "{allow}",
+    "deep": "Move it further up.",
 }
 
 
@@ -45,6 +48,7 @@ def waiting(folder: InboxFolder, drop: Drop, code: str, since: float) -> Waiting
         "marker": (folder.require_done_marker or "").replace("{name}", drop.name),
         "file": shlex.quote(str(path)),
         "allow": allow(path),
+        "deepest": str(beneath.DEEPEST),
     }
     return Waiting(
         drop=drop,

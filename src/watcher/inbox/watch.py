@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from watcher.inbox import mounts
+from watcher.inbox import beneath, mounts
 from watcher.inbox.ears import Ears, InotifyEars, MakeEars
 from watcher.inbox.values import ARCHIVES, NOTE_SUFFIX, OURS, Identity, InboxFolder
 
@@ -144,9 +144,10 @@ class Watch:
 
     def _touch(self) -> bool:
         # Opening for writing and closing is heard; nothing is written to the disk.
-        probe = self.folder.path / OURS / os.fsdecode(_PROBE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with beneath.root_of(self.folder.path) as root, beneath.folder_at(root, _OURS) as ours:
+                os.close(os.open(_PROBE, flags, 0o600, dir_fd=ours))
         except OSError:
             return False  # away or full: not the ears' fault
         return True

@@ -31,7 +31,7 @@ def estimate_file(
     paid: Callable[[Collection[str]], Collection[str]],
 ) -> FileEstimate:
     """Parse and plan every row, as a drop of this file would be; `paid`: which fingerprints are paid for. Raises DropError where it cannot be read."""
-    pricing, failing, first, rows = Pricing(catalogue, rules.server), 0, None, 0
+    pricing, failing, first, rows = Pricing(catalogue, rules.server, rules.rows), 0, None, 0
     with file.open("rb") as stream:
         parsed, _ = open_drop(file.name, stream, rules.limits, rules.picture_row, sheet=rules.sheet)
         planner = planner_of(file.name, parsed, rules, catalogue)

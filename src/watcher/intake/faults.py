@@ -1,4 +1,4 @@
-"""Faults of our own, as sentences."""
+"""Faults of our own, and drops that no process survives, as sentences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def our_fault(name: str) -> DropError:
     )
 
 
-def deadly(name: str) -> DropError:
+def deadly(name: str, deaths: int) -> DropError:
     return DropError(
-        f"{name} was not read: three times in a row image-watcher was ended while it did.",
-        "Make it smaller, or save it as CSV. Send it with the log to who looks after image-watcher.",
+        f"{name} could not be read: this program ended without a word each time it tried, {deaths} times.",
+        "Make it smaller or save it anew, and drop it again. The system log says what ended the program: often too little memory.",
         code="deadly",
     )

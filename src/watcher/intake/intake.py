@@ -53,7 +53,7 @@ from watcher.intake.rows import Pricing, new_rows
 from watcher.intake.rules import InboxRules, planner_of
 from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
-_DEADLY = 3  # processes that ended while they read it
+_MOST_DEATHS = 3  # of starts, while they took up the same claim: then it is not tried again
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
 AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
@@ -163,17 +163,14 @@ class Intake:
         if claimed is None:
             return
         fetch_marker(claimed)
-        deaths = self.ledger.claims.found(claim_id)
-        try:
-            if deaths < _DEADLY:
-                self._take_claimed(claimed, None)
-            else:
-                self._refuse(claimed, None, deadly(claimed.name))
-        except (DropBusy, DropGone):
-            return  # it is back in the inbox, and seen there
-        except (InboxError, DiskError):
-            self.ledger.claims.survived(claim_id)
-            raise
+        with self.ledger.claims.taken_up(claim_id) as deaths:
+            try:
+                if deaths >= _MOST_DEATHS:
+                    self._refuse(claimed, None, deadly(claimed.name, deaths + 1))
+                else:
+                    self._take_claimed(claimed, None)
+            except (DropBusy, DropGone):
+                return  # it is back in the inbox, and seen there
         self.expected.settle(claim_id)
 
     def _take_claimed(self, claimed: Claimed, drop: Drop | None) -> float | None:
@@ -231,7 +228,7 @@ class Intake:
         return None
 
     def _new_job(self, claimed: Claimed, taken: Snapshot | None, rules: InboxRules) -> NewJob:
-        urgent = URGENT.encode() in claimed.path.split(b"/")[:-1]
+        urgent = _lies_in(claimed, URGENT)
         return NewJob(
             id=claimed.claim_id,
             inbox=self.folder.name,
@@ -256,7 +253,7 @@ class Intake:
                 )
                 planner = planner_of(job.name, parsed, rules, self.catalogue)
                 pictures = self._pictures(claimed, rules, inside)
-                pricing = Pricing(self.catalogue, rules.server)
+                pricing = Pricing(self.catalogue, rules.server, rules.rows)
                 rows = new_rows(
                     parsed, planner, pictures, rules.filename, pricing, anew=_is_anew(claimed)
                 )
@@ -283,8 +280,7 @@ class Intake:
         """What will be reused, as far as that can be told before pictures are fetched."""
         if rules.reuse_days <= 0 or not asked:
             return ()
-        since = self.clock() - rules.reuse_days * 86400
-        return self.ledger.paid.known(asked, since=since)
+        return self.ledger.paid.known(asked, since=rules.paid_since(self.clock()))
 
     def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
         places = PicturePlaces(
@@ -383,7 +379,12 @@ class Intake:
 
 def _is_anew(claimed: Claimed) -> bool:
     """It was dropped into `again/`: everything is made, and paid, once more."""
-    return AGAIN.encode() in claimed.path.split(b"/")[:-1]
+    return _lies_in(claimed, AGAIN)
+
+
+def _lies_in(claimed: Claimed, folder: str) -> bool:
+    """In any case of letters: file managers like to begin with a capital."""
+    return folder.encode() in claimed.path.lower().split(b"/")[:-1]
 
 
 def _moved(path: bytes, before: bytes, here: bytes) -> bytes:

@@ -11,7 +11,8 @@ from watcher.core.estimates import Estimate, RowCost, row_cost
 from watcher.core.jobs import Item, Json, Problem, SourceRow
 from watcher.core.naming import assign_stems, kept_stems
 from watcher.core.parsing import Parsed
-from watcher.core.planning import Planner, item_to_json
+from watcher.core.planning import Planner, RowRules, item_to_json
+from watcher.core.planning.judging import ask_about
 from watcher.core.reuse import fingerprint
 from watcher.core.templates import Template, TemplateError
 from watcher.intake.pictures import RowPictures
@@ -25,9 +26,10 @@ _PLAIN_NAMES = "{{ name or row }}-{{ index }}"
 class Pricing:
     """What rows will cost, summed up as they come in. `server`: whom they are asked of."""
 
-    def __init__(self, catalogue: Catalogue, server: str) -> None:
+    def __init__(self, catalogue: Catalogue, server: str, rules: RowRules) -> None:
         self._catalogue = catalogue
         self._server = server
+        self._rules = rules
         self._known: dict[object, tuple[Mapping[str, Json], RowCost]] = {}
         self._asked: list[tuple[str, RowCost]] = []
         self.sum = Estimate()
@@ -47,15 +49,24 @@ class Pricing:
 
     def _cost(self, item: Item) -> RowCost:
         """Looked up where an earlier row was alike: rows that say the same share their `parameters`."""
-        own = (len(item.prompt.encode("utf-8", "replace")), item.n, len(item.images), item.markup)
+        own = (len(item.prompt.encode("utf-8", "replace")), item.n, len(item.images), item.markup,
+               item.checklist)  # fmt: skip
         key = (item.model, item.operation, id(item.parameters), *own)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             # The parameters are held, so that their id stays theirs.
-            found = self._known[key] = (item.parameters, row_cost(item, self._catalogue))
+            found = self._known[key] = (item.parameters, self._whole_cost(item))
         return found[1]
+
+    def _whole_cost(self, item: Item) -> RowCost:
+        """With that of judging its pictures."""
+        cost = row_cost(item, self._catalogue)
+        question = ask_about(item, None, self._rules, self._catalogue) if item.checklist else None
+        if not isinstance(question, Item):
+            return cost
+        return cost.with_calls(item.n, row_cost(question, self._catalogue))
 
 
 def new_rows(

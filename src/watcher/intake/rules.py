@@ -16,6 +16,8 @@ from watcher.core.templates import Template
 from watcher.intake.drops import open_drop
 from watcher.intake.pictures import is_data, named
 
+_DAY = 86400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRules:
@@ -41,6 +43,10 @@ class InboxRules:
     sheet: str | None = None
     hosts: tuple[str, ...] = ()
     picture_row: Mapping[str, str] = field(default_factory=dict)
+
+    def paid_since(self, now: float) -> float:
+        """What was paid for at this moment or later is used again; both in seconds since the epoch."""
+        return now - self.reuse_days * _DAY
 
 
 def planner_of(name: str, parsed: Parsed, rules: InboxRules, catalogue: Catalogue) -> Planner:

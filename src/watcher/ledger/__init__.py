@@ -31,6 +31,7 @@ from watcher.ledger.refused import RefusedParameter, RefusedParameters
 from watcher.ledger.renditions import DuePicture, Renditions
 from watcher.ledger.retention import Retention
 from watcher.ledger.schedules import Scheduled, Schedules
+from watcher.ledger.verdicts import Verdicts
 from watcher.ledger.views import Views
 
 __all__ = [
@@ -90,6 +91,7 @@ class Ledger:
         self.schedules = Schedules(database)
         self.choices = Choices(database)
         self.renditions = Renditions(database)
+        self.verdicts = Verdicts(database)
         self.views = Views(database)
         self._database = database
         self._thread = ThreadPoolExecutor(1, "ledger")

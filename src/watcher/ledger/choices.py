@@ -95,7 +95,7 @@ class RedoRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redo:
-    """One row asked again: `replaced` are the pictures that a person wants others for."""
+    """One row asked again: `replaced` are the pictures that others are wanted for, `by_check` or by a person."""
 
     job_id: str
     number: int
@@ -105,6 +105,7 @@ class Redo:
     stems: str
     first_new: int
     at: float
+    by_check: bool = False
 
 
 class Choices:
@@ -184,26 +185,32 @@ class Choices:
 
     def redo(self, redo: Redo) -> bool:
         """Queue the row once more, in one transaction with why; False where it is not final (any more)."""
-        mine = (_rows.c.job_id == redo.job_id) & (_rows.c.number == redo.number)
-        again = {
-            "state": RowState.QUEUED, "item": redo.item, "stem": redo.stems, "problem": None,
-            "due_at": None, "tries": 0, "doubts": 0, "asked_again": False, "since": None, "ended_at": None,
-        }  # fmt: skip
         with self._database.write() as tx:
-            base = tx.scalar(
-                _of(_redos, redo.job_id, redo.number).with_only_columns(func.min(_redos.c.base))
-            )
-            base = base or tx.scalar(select(_rows.c.item).where(mine))
-            found = tx.execute(update(_rows).where(mine, _rows.c.state.in_(FINAL)).values(**again))
-            if not found.rowcount:
-                return False
-            never_came = _of(_redos, redo.job_id, redo.number).with_only_columns(_redos.c.id)
-            never_came = never_came.where(_redos.c.made >= redo.first_new)
-            tx.execute(update(_redos).where(_redos.c.id.in_(never_came)).values(made=0))
-            _add(tx, redo, base)
-            reopen(tx, redo.job_id)
-            wake_slices(tx, redo.job_id)
-        return True
+            return queue_again(tx, redo)
+
+
+def queue_again(tx: Connection, redo: Redo) -> bool:
+    """Queue a row once more, with why; False where it is not final."""
+    mine = (_rows.c.job_id == redo.job_id) & (_rows.c.number == redo.number)
+    again = {
+        "state": RowState.QUEUED, "item": redo.item, "stem": redo.stems, "problem": None,
+        "due_at": None, "tries": 0, "doubts": 0, "asked_again": redo.by_check, "since": None,
+        "ended_at": None,
+    }  # fmt: skip
+    base = tx.scalar(
+        _of(_redos, redo.job_id, redo.number).with_only_columns(func.min(_redos.c.base))
+    )
+    base = base or tx.scalar(select(_rows.c.item).where(mine))
+    found = tx.execute(update(_rows).where(mine, _rows.c.state.in_(FINAL)).values(**again))
+    if not found.rowcount:
+        return False
+    never_came = _of(_redos, redo.job_id, redo.number).with_only_columns(_redos.c.id)
+    never_came = never_came.where(_redos.c.made >= redo.first_new)
+    tx.execute(update(_redos).where(_redos.c.id.in_(never_came)).values(made=0))
+    _add(tx, redo, base)
+    reopen(tx, redo.job_id)
+    wake_slices(tx, redo.job_id)
+    return True
 
 
 def _add(tx: Connection, redo: Redo, base: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
@@ -16,9 +17,7 @@ _INTEND = insert(_table).values(state="intended")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`path` is relative to the inbox. `job_id`: the job that it became, or repeats. `deaths`: how many
-    processes ended while they read it.
-    """
+    """`path` is relative to the inbox. `job_id`: the job that it became, or repeats."""
 
     id: str
     inbox: str
@@ -39,17 +38,6 @@ class Claims:
         values = {"id": claim_id, "inbox": inbox, "path": path, "created_at": now}
         self._database.together(lambda tx: tx.execute(_INTEND, values))
 
-    def found(self, claim_id: str) -> int:
-        """A process died while it read this; how many did. What ends otherwise says `survived`."""
-        counted = _table.c.deaths + 1
-        with self._database.write() as tx:
-            one = update(_table).where(_table.c.id == claim_id).values(deaths=counted)
-            return int(tx.execute(one.returning(_table.c.deaths)).scalar_one())
-
-    def survived(self, claim_id: str) -> None:
-        with self._database.write() as tx:
-            tx.execute(update(_table).where(_table.c.id == claim_id).values(deaths=0))
-
     def drop(self, claim_id: str) -> None:
         """The rename did not happen, or was undone: the file is its owner's again."""
         with self._database.write() as tx:
@@ -67,6 +55,22 @@ class Claims:
     def archived(self, claim_id: str) -> None:
         with self._database.write() as tx:
             tx.execute(update(_table).where(_table.c.id == claim_id).values(state="archived"))
+
+    @contextmanager
+    def taken_up(self, claim_id: str) -> Iterator[int]:
+        """Around taking up what an earlier process left: how many died of that before.
+
+        This death is noted in advance, and all of them are forgotten where nobody dies.
+        """
+        mine = _table.c.id == claim_id
+        with self._database.write() as tx:
+            deaths = tx.scalar(select(_table.c.deaths).where(mine)) or 0
+            tx.execute(update(_table).where(mine).values(deaths=deaths + 1))
+        try:
+            yield deaths
+        finally:
+            with self._database.write() as tx:
+                tx.execute(update(_table).where(mine).values(deaths=0))
 
     def open(self, inbox: str | None = None) -> Iterator[Claim]:
         """Every claim whose original is not in its archive yet."""

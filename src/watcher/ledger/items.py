@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -25,27 +24,28 @@ from sqlalchemy import (
 
 from watcher.core.jobs import (
     OPEN_STATES,
-    Adjustment,
     JobState,
     LaneKey,
     OpenItem,
-    Picture,
     RowState,
     Settlement,
     Slice,
 )
 from watcher.core.planning import item_from_json
 from watcher.ledger import schema
-from watcher.ledger.codec import dump, dump_problem, dump_usage, load, to_micro, to_usd
+from watcher.ledger.choices import Redo, queue_again
+from watcher.ledger.codec import load, to_micro, to_usd
 from watcher.ledger.database import Database
-from watcher.ledger.jobs import end_if_over
+from watcher.ledger.jobs import cancelled_values, end_if_over
+from watcher.ledger.orders import GOES_ON
 from watcher.ledger.paid import note_paid
-from watcher.ledger.renditions import note_due
+from watcher.ledger.settling import OVER, add_pictures, end_attempt, set_row, settle_row
+from watcher.ledger.verdicts import judging_of, note_verdict
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
 _attempts, _pictures = schema.attempts, schema.pictures
 
-_OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
+_OK = 200
 
 # Built once: these two stand between one call and the next, and building took longer than running.
 _BEFORE = select(func.count()).where(
@@ -59,9 +59,7 @@ _BEGIN = (
             _jobs.c.id, bindparam("row", type_=Integer), _BEFORE.scalar_subquery() + 1,
             bindparam("lane", type_=String), bindparam("model", type_=String),
             bindparam("n", type_=Integer), bindparam("reserved", type_=Integer), bindparam("now", type_=Float), literal("sent"),
-        ).where(_jobs.c.id == bindparam("job"), ~_jobs.c.paused, ~_jobs.c.cancelled,
-            _jobs.c.hold.is_(None), _jobs.c.inbox.not_in(select(schema.paused.c.inbox)),
-        ),
+        ).where(_jobs.c.id == bindparam("job"), *GOES_ON),
     )
     .returning(_attempts.c.id)
 )  # fmt: skip
@@ -171,7 +169,15 @@ class Items:
             .order_by(_rows.c.number)
         )
         with self._database.read() as view:
-            return [_open_item(line, slice_) for line in view.execute(query)]
+            return [_open_item(view, line, slice_) for line in view.execute(query).all()]
+
+    def again(self, item: OpenItem) -> OpenItem | None:
+        """A row as it stands after an attempt; None where it is final."""
+        here = Slice(
+            job_id=item.job_id, inbox=item.inbox, folder=item.folder, ordinal=0,
+            first=item.number, last=item.number, approved=item.approved,
+        )  # fmt: skip
+        return next(iter(self.open_items(here)), None)
 
     def release(self, slice_: Slice, *, due_at: float, now: float) -> None:
         """Give a slice back: ended when all its rows are final, else due again.
@@ -216,6 +222,13 @@ class Items:
         with self._database.read() as view:
             return set(view.scalars(select(_attempts.c.id).where(_attempts.c.outcome == "sent")))
 
+    def decided(self, item: OpenItem) -> int:
+        """How many of a row's attempts were answered or refused for good: what follows is another call."""
+        mine = (_attempts.c.job_id == item.job_id) & (_attempts.c.number == item.number)
+        was = _attempts.c.outcome.in_(("answered", "never", "mend")) | (_attempts.c.status == _OK)
+        with self._database.read() as view:
+            return view.scalar(select(func.count()).where(mine, was)) or 0
+
     def interrupted(self, attempt: int, *, now: float) -> None:
         """The process died during this call, and no reply is on disk: it may have been charged."""
         values = {
@@ -258,23 +271,28 @@ class Items:
                 end_if_over(tx, item.job_id, now)
         return attempt
 
-    def settle(self, item: OpenItem, attempt: int, settlement: Settlement, *, now: float) -> bool:
-        """Commit the outcome of an attempt; True when the whole job ended with it."""
+    def settle(
+        self,
+        item: OpenItem,
+        attempt: int,
+        settlement: Settlement,
+        *,
+        now: float,
+        redo: Redo | None = None,
+    ) -> bool:
+        """Commit the outcome of an attempt; True when the whole job ended with it. `redo`: the row is asked again."""
         with self._database.write() as tx:
-            seconds = _end_attempt(tx, attempt, settlement, now)
-            _add_pictures(tx, item, settlement.pictures)
-            _settle_row(tx, item, settlement, seconds, now)
+            seconds = end_attempt(tx, attempt, settlement, now)
+            add_pictures(tx, item, settlement.pictures)
+            settle_row(tx, item, settlement, seconds, now)
             if settlement.fingerprint:
                 note_paid(tx, settlement.fingerprint, item.job_id, item.number, now)
-            over = settlement.state in _OVER or _cancel_if_ordered(tx, item, now)
+            if settlement.verdict is not None:
+                note_verdict(tx, item.job_id, item.number, settlement.verdict, now)
+            if redo is not None and not _is_cancelled(tx, item):
+                queue_again(tx, redo)
+            over = settlement.state in OVER or _cancel_if_ordered(tx, item, now)
             return over and end_if_over(tx, item.job_id, now)
-
-
-def _more_found(tx: Connection, item: OpenItem, found: Sequence[Adjustment]) -> str:
-    """Beside what was found in an earlier attempt."""
-    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
-    before = load(tx.scalar(select(_rows.c.found).where(mine)) or "[]")
-    return dump([*before, *map(asdict, found)])
 
 
 def _is_running() -> ColumnElement[bool]:
@@ -307,14 +325,16 @@ def _slice(line: Row[tuple[object, ...]]) -> Slice:
     )  # fmt: skip
 
 
-def _open_item(line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
+def _open_item(view: Connection, line: Row[tuple[object, ...]], slice_: Slice) -> OpenItem:
+    item = item_from_json(load(line.item))
     return OpenItem(
-        job_id=line.job_id, number=line.number, item=item_from_json(load(line.item)),
+        job_id=line.job_id, number=line.number, item=item,
         stem=line.stem, folder=slice_.folder, inbox=slice_.inbox, delivered=line.delivered,
         tries=line.tries, doubts=line.doubts, dropped=tuple(load(line.dropped)),
         asked_again=line.asked_again, pending=line.pending, due_at=line.due_at or 0.0,
         since=line.since or 0.0, asked=line.asked, reserved_usd=to_usd(line.reserved),
         approved=slice_.approved,
+        judging=judging_of(view, line.job_id, line.number, item) if line.judging else None,
     )  # fmt: skip
 
 
@@ -323,74 +343,13 @@ def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
     tx.execute(update(_slices).where(mine).values(**values))
 
 
-def _set_row(tx: Connection, item: OpenItem, **values: object) -> None:
-    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
-    tx.execute(update(_rows).where(mine).values(**values))
-
-
 def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:
     """A row that would be asked for again is not, once its job is cancelled."""
-    cancelled = bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))
+    cancelled = _is_cancelled(tx, item)
     if cancelled:
-        _set_row(tx, item, state=RowState.CANCELLED, due_at=None, ended_at=now)
+        set_row(tx, item, **cancelled_values(now))
     return cancelled
 
 
-def _end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:
-    """Returns how long the attempt took, in seconds."""
-    mine = _attempts.c.id == attempt
-    started = tx.scalar(select(_attempts.c.started_at).where(mine)) or now
-    tx.execute(
-        update(_attempts)
-        .where(mine)
-        .values(
-            ended_at=now, outcome=settlement.outcome, status=settlement.status,
-            code=settlement.code, request_id=settlement.request_id,
-            paid_maybe=settlement.paid_maybe, cost=to_micro(settlement.cost_usd),
-            usage=dump_usage(settlement.usage),
-        )
-    )  # fmt: skip
-    return max(0.0, now - started)
-
-
-def _add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -> None:
-    for picture in pictures:
-        tx.execute(
-            insert(_pictures).prefix_with("OR REPLACE").values(
-                job_id=item.job_id, number=item.number, index=picture.index, file=picture.file,
-                format=picture.format, width=picture.width, height=picture.height,
-                bytes=picture.bytes, sha256=picture.sha256,
-                print=picture.print,
-            )
-        )  # fmt: skip
-        note_due(tx, item.job_id, item.number, picture.index)
-
-
-def _settle_row(
-    tx: Connection, item: OpenItem, settlement: Settlement, seconds: float, now: float
-) -> None:
-    cost = to_micro(settlement.cost_usd)
-    values: dict[str, object] = {
-        "state": settlement.state,
-        "problem": dump_problem(settlement.problem),
-        "due_at": settlement.due_at,
-        "tries": settlement.tries,
-        "doubts": settlement.doubts,
-        "dropped": dump(list(settlement.dropped)),
-        "asked_again": settlement.asked_again,
-        "seconds": func.coalesce(_rows.c.seconds, 0.0) + seconds,
-        "ended_at": now if settlement.state in _OVER else None,
-    }
-    if cost is not None:
-        values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
-    if settlement.outcome in ("answered", "reused"):
-        source = "api" if settlement.outcome == "answered" else "cache"
-        values |= {"text": settlement.text, "source": source, "usage": dump_usage(settlement.usage)}
-        values["saved"] = to_micro(settlement.saved_usd)
-    if settlement.found:
-        values["found"] = _more_found(tx, item, settlement.found)
-    if settlement.outcome == "nobody":
-        values["since"] = None  # its day begins anew when its lane reopens
-    if settlement.request_id:
-        values["request_id"] = settlement.request_id
-    _set_row(tx, item, **values)
+def _is_cancelled(tx: Connection, item: OpenItem) -> bool:
+    return bool(tx.scalar(select(_jobs.c.cancelled).where(_jobs.c.id == item.job_id)))

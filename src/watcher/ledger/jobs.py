@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -221,6 +222,13 @@ def _final_state(counts: Mapping[str, int]) -> JobState:
     if some:
         return JobState.PARTIAL
     return JobState.FAILED
+
+
+def cancelled_values(now: float) -> dict[str, object]:
+    """The columns of an open row whose job is cancelled: one that has its pictures is done without a verdict."""
+    state = case((_rows.c.judging, RowState.DONE.value), else_=RowState.CANCELLED.value)
+    problem = case((_rows.c.judging, None), else_=_rows.c.problem)
+    return {"state": state, "problem": problem, "judging": False, "due_at": None, "ended_at": now}
 
 
 def acceptance_values(acceptance: Acceptance, now: float) -> dict[str, object]:

@@ -5,15 +5,23 @@ An order is a change in the ledger; the daemon sees it before its next call, and
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
-from watcher.core.jobs import JobState, Problem, RowState
+from watcher.core.jobs import JobState, OpenItem, Problem, RowState
 from watcher.ledger import schema
 from watcher.ledger.codec import dump_problem
 from watcher.ledger.database import Database
-from watcher.ledger.jobs import end_if_over
+from watcher.ledger.jobs import cancelled_values, end_if_over
 
 _jobs, _rows, _paused = schema.jobs, schema.rows, schema.paused
+
+# Of a job whose rows may be asked for.
+GOES_ON = (
+    ~_jobs.c.paused,
+    ~_jobs.c.cancelled,
+    _jobs.c.hold.is_(None),
+    _jobs.c.inbox.not_in(select(_paused.c.inbox)),
+)
 
 
 class Orders:
@@ -29,9 +37,17 @@ class Orders:
     def resume(self, job_id: str) -> bool:
         return self._change(job_id, paused=False)
 
-    def hold(self, job_id: str, problem: Problem, *, until: float | None) -> bool:
-        """No new calls for this job, until then (seconds since the epoch) or until somebody approves."""
-        return self._change(job_id, hold=dump_problem(problem), hold_until=until)
+    def goes_on(self, job_id: str) -> bool:
+        """Whether it is neither paused, held nor cancelled."""
+        with self._database.read() as view:
+            return bool(view.scalar(select(exists().where(_jobs.c.id == job_id, *GOES_ON))))
+
+    def hold(self, item: OpenItem, problem: Problem, *, until: float | None) -> bool:
+        """No new calls for the item's job, until then (seconds since the epoch) or until somebody approves;
+        not where that was done since the item was read.
+        """
+        as_read = _jobs.c.approved == item.approved
+        return self._change(item.job_id, as_read, hold=dump_problem(problem), hold_until=until)
 
     def approve(self, job_id: str) -> bool:
         """It may cost more than its budget, and waits for nobody any more."""
@@ -73,12 +89,12 @@ class Orders:
             tx.execute(
                 update(_rows)
                 .where(_rows.c.job_id == job_id, waiting)
-                .values(state=RowState.CANCELLED, due_at=None, ended_at=now)
+                .values(**cancelled_values(now))
             )
             end_if_over(tx, job_id, now)
             return True
 
-    def _change(self, job_id: str, **values: object) -> bool:
+    def _change(self, job_id: str, *where: ColumnElement[bool], **values: object) -> bool:
         mine = (_jobs.c.id == job_id) & (_jobs.c.state == JobState.RUNNING)
         with self._database.write() as tx:
-            return bool(tx.execute(update(_jobs).where(mine).values(**values)).rowcount)
+            return bool(tx.execute(update(_jobs).where(mine, *where).values(**values)).rowcount)

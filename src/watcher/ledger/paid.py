@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, or_, select
 
 from watcher.core.jobs import Picture, RowState
 from watcher.ledger import schema
 from watcher.ledger.choices import HERE, is_replaced, where_now
-from watcher.ledger.codec import to_usd
+from watcher.ledger.codec import dump, to_usd
 from watcher.ledger.database import Database
 
 _choices = schema.choices
@@ -28,8 +28,13 @@ _FIND = (
     .where(
         _paid.c.fingerprint == bindparam("same"),
         _paid.c.paid_at >= bindparam("since"),
-        _rows.c.state == RowState.DONE,
+        or_(_rows.c.state == RowState.DONE, _rows.c.judging),
     )
+)
+# One text however many are asked about: a list of values would be a new statement for each length.
+_ASKED = func.json_each(bindparam("asked")).table_valued("value")
+_KNOWN = select(_paid.c.fingerprint).where(
+    _paid.c.fingerprint.in_(select(_ASKED.c.value)), _paid.c.paid_at >= bindparam("since")
 )
 _PICTURES = (  # but those that a person wanted others for
     select(*(one for one in _pictures.columns if one.name != "file"), where_now().label("file"))
@@ -81,11 +86,9 @@ class Paid:
 
     def known(self, fingerprints: Collection[str], *, since: float) -> set[str]:
         """Which of these were paid for at `since` or later."""
-        query = select(_paid.c.fingerprint).where(
-            _paid.c.fingerprint.in_(fingerprints), _paid.c.paid_at >= since
-        )
+        asked = dump(list(fingerprints))
         with self._database.read() as view:
-            return set(view.scalars(query))
+            return set(view.scalars(_KNOWN, {"asked": asked, "since": since}))
 
 
 def note_paid(tx: Connection, fingerprint: str, job_id: str, number: int, now: float) -> None:

@@ -29,6 +29,7 @@ meta = Table(
 
 # One line a claim: written before the rename, so that a crash between the two is seen at start.
 # state: intended → accepted (as a job, or as the repeat of one) → archived
+# deaths: of processes that took it up after an earlier one had died; noted in advance.
 claims = Table(
     "claims",
     metadata,
@@ -38,7 +39,7 @@ claims = Table(
     Column("state", String, nullable=False),
     Column("job_id", String),
     Column("created_at", Float, nullable=False),
-    Column("deaths", Integer, nullable=False, default=0),  # of processes, while it was read
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Index("claims_open", "state"),
 )
 
@@ -115,6 +116,9 @@ rows = Table(
     Column("source", String, nullable=False, default=""),
     Column("saved", Integer),  # what an equal row was paid, where this one reused its pictures
     Column("found", Text, nullable=False, default="[]"),  # by checks, as adjustments
+    Column(
+        "judging", Boolean, nullable=False, default=False
+    ),  # it has its pictures: see `verdicts`
     Column("ended_at", Float),
     Index("rows_state", "job_id", "state"),
     sqlite_with_rowid=False,
@@ -158,6 +162,22 @@ pictures = Table(
     Column("bytes", Integer, nullable=False),
     Column("sha256", String, nullable=False),
     Column("print", String, nullable=False, default=""),
+    sqlite_with_rowid=False,
+)
+
+# What was said of pictures by the checklists of their rows. question: of the same about an equal picture,
+# "" where there was no answer; unmet: points with what is to be seen instead.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("question", String, nullable=False),
+    Column("unmet", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("said_at", Float, nullable=False),
+    Index("verdicts_question", "question"),
     sqlite_with_rowid=False,
 )
 

@@ -263,7 +263,7 @@ def _attempts_of(view: Connection, these: Mapping[str, object]) -> dict[int, lis
             AttemptRecord(
                 number=line.ordinal, started_at=line.started_at,
                 seconds=None if ended is None else ended - line.started_at,
-                outcome=line.outcome, status=line.status, code=line.code,
+                outcome=line.outcome, model=line.model, status=line.status, code=line.code,
                 request_id=line.request_id, paid_maybe=line.paid_maybe,
             )
         )  # fmt: skip

@@ -97,7 +97,8 @@ def configure(
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        # structlog's own names each logger after the caller's module, and looks through the stack for it.
+        logger_factory=lambda *_: logging.getLogger(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )

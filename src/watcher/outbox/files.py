@@ -72,6 +72,10 @@ class Outbox:
         (core.naming), index included: the same stem again overwrites this picture only.
         """
         file = picture_file(stem, facts.format)
+        if not os.path.isdir(self.root / folder):  # noqa: PTH112 - not even where it cannot be told
+            self.prepare(
+                folder
+            )  # of many jobs at once: it came before anything of its own was published
         self._write(folder, file, [content])
         if facts.thumbnail:
             with suppress(DiskError):  # it is made again for the gallery, and fails no row

@@ -132,7 +132,7 @@ class Desk:
         if struck.fault and not struck.fault.spoils:
             return await self._refuse(struck.fault, asked, due)
         await self._until(due)
-        words = speak(asked, cut=struck.kind == "incomplete")
+        words = await asyncio.to_thread(speak, asked, struck.kind)
         self.counts.paid(asked.prompt, 0, cost_usd(words.usage, model.id, self.catalogue))
         write = chat_body if chat else responses_body
         answer = write(words, asked, id_=self.new_id(), created=int(self._clocks.now()))

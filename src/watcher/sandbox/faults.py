@@ -51,6 +51,8 @@ SPOILING: Mapping[str, str] = {
     "no_usage": "no word on tokens",
     "zero_usage": "all tokens 0",
     "incomplete": "a text that is cut short",
+    "unmet": "no to every point of a checklist",
+    "vague": "neither yes nor no to the points of a checklist",
 }
 # Takes longer, then goes on to the next fault.
 DELAYING: Mapping[str, str] = {"slow": "=SECONDS more before the answer"}

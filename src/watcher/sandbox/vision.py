@@ -14,6 +14,7 @@ from watcher.core.catalogue import Model
 from watcher.core.jobs import Operation, Usage
 from watcher.sandbox.asked import Shown, WordsAsked, faces
 from watcher.sandbox.inputs import from_url
+from watcher.sandbox.judging import judged, points_in
 from watcher.sandbox.refusals import (
     invalid_type,
     invalid_value,
@@ -88,10 +89,15 @@ def check_chat(body: Mapping[str, object], model: Model) -> WordsAsked:
     return _asked(body, model, _Told(body["messages"], "messages", model, chat=True), effort)
 
 
-def speak(asked: WordsAsked, *, cut: bool = False) -> Words:
-    """A short text that names what was asked and what was seen. `cut`: end in the middle."""
+def speak(asked: WordsAsked, fault: str = "") -> Words:
+    """A short text that names what was asked and what was seen, or a judgement where there are points to
+    judge by. `fault`: "incomplete" ends in the middle.
+    """
+    cut = fault == "incomplete"
     seen = ", ".join(str(one) for one in asked.shown) or "no picture"
     text = f"SANDBOX saw {seen} and was asked: {asked.prompt}"
+    if (points := points_in(asked.prompt)) and fault != "vague":
+        text = judged(points, faces(asked.shown), unmet=fault == "unmet")
     room = asked.max_tokens - asked.reasoning if asked.max_tokens else text_tokens(text)
     room = min(room, text_tokens(text) // 2) if cut else room
     whole = room >= text_tokens(text)

@@ -14,10 +14,11 @@ PATIENT = (300.0, 900.0, 3600.0)
 SOON = (5.0, 15.0, 30.0, 60.0)
 _COMES_BACK = dict.fromkeys(("connection", "server_error", "outage"), SOON) | {
     "disk_full": (5.0, 15.0, 30.0),
-    "reply_lost": (30.0, 300.0, 900.0, 3600.0),
+    **dict.fromkeys(("reply_lost", "unanswered"), (30.0, 300.0, 900.0, 3600.0)),
 }
 _PROBE = 10.0  # seconds that the others leave a probe alone
-_OUTAGE_ROWS = 10  # rows in a row that used up their attempts: then it is the server, not the rows
+# Rows in a row that used up their attempts, or calls that were paid for nothing: then it is the server.
+_OUTAGE_ROWS = 10
 
 
 class LaneHalted(Exception):  # noqa: N818 - a state, not a fault
@@ -98,18 +99,19 @@ class Lanes:
         return any(key in self._probing for key in _keys(lane))
 
     def halt(self, lane: LaneKey, problem: Problem, scope: str) -> tuple[HaltedLane, bool]:
-        """Close the lane, or put off the next probe of a closed one; True when it was open before."""
+        """Close the lane, or put off the next probe of a closed one after a probe; True when it was open."""
         key = lane.account if scope == "provider" else str(lane)
         before = self._halted.get(key)
         steps = _COMES_BACK.get(problem.code, self.patient)
         probed = key in self._probing
         probes = 0 if before is None else before.probes + probed
         now = self._clock()
+        probe_at = now + steps[min(probes, len(steps) - 1)]
         halted = HaltedLane(
             key=key,
             problem=problem,
             since=now if before is None else before.since,
-            probe_at=now + steps[min(probes, len(steps) - 1)],
+            probe_at=probe_at if before is None or probed else before.probe_at,
             probes=probes,
         )
         if before is not None and is_by_hand(before):
@@ -136,16 +138,19 @@ class Lanes:
                 self.halt(lane, self._halted[key].problem, _scope(key, lane))
 
     def failing(self, lane: LaneKey) -> bool:
-        """True when so many rows in a row were given up that the next one shows an outage."""
+        """True when so many in a row came to nothing that the next one shows an outage."""
         return self._exhausted.get(str(lane), 0) >= _OUTAGE_ROWS - 1
 
     def exhausted(self, lane: LaneKey) -> None:
-        """A row used up its attempts on server errors."""
+        """A row used up its attempts on server errors, or a call may have been paid for nothing."""
         self._exhausted[str(lane)] = self._exhausted.get(str(lane), 0) + 1
 
     def probe_now(self) -> None:
-        """Settings were reloaded or the key changed: probe every halted lane at once."""
+        """Settings were reloaded or the key changed: probe every halted lane at once. What a probe brings that
+        is under way says nothing about that.
+        """
         now = self._clock()
+        self._probing.clear()
         self._halted = {
             key: lane if is_by_hand(lane) else replace(lane, probe_at=now, probes=0)
             for key, lane in self._halted.items()
@@ -193,6 +198,15 @@ class Lanes:
 
     def next_probe(self) -> float | None:
         return min((lane.probe_at for lane in self._halted.values()), default=None)
+
+
+def unanswered(last: Problem) -> Problem:
+    """Why nobody pays for more; `last`: what came of the last call."""
+    return Problem(
+        code="unanswered",
+        what=f"Call after call may have been charged and brought nothing. The last one: {last.what}",
+        hint="Look at the server, the network and the time limits of proxies; one row at a time tries it again.",
+    )
 
 
 def is_by_hand(lane: HaltedLane) -> bool:

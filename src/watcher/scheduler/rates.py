@@ -110,7 +110,9 @@ class Rates:
         if glad:
             one.worked = True
             one.crowd = one.crowd.yes(self.concurrency)
-            one.found = {kind: found.yes(turn.at) for kind, found in one.found.items()}
+            one.found = {
+                kind: found.yes(turn.at, turn.costs[kind]) for kind, found in one.found.items()
+            }
 
     def refused(self, turn: Turn, *, status: int, code: str, wait: float, now: float) -> None:
         """A call is to come later; `wait`: seconds of its Retry-After, or 0."""
@@ -172,11 +174,11 @@ class Rates:
         """
         learnt, setting = self._learnt(one, kind, now), self._set[kind]
         limits = learnt if setting is None else [*learnt, setting]
-        found = one.found[kind]
-        if found.limit is None or found.by_minute:
+        found = one.found[kind].at(now)
+        if found is None or one.found[kind].by_minute:
             lowest = min(limits, default=None)
             return lowest, lowest
-        firm = [limit for limit in limits if limit != found.at(now)]
+        firm = [limit for limit in limits if limit != found]
         return min(limits), min(firm, default=None)
 
     def _told(self, one: _Lane, limit: Limit, now: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
-from watcher.scheduler.lanes import LaneHalted, Lanes
+from watcher.scheduler.lanes import LaneHalted, Lanes, unanswered
 from watcher.scheduler.rates import Turn
 from watcher.scheduler.turns import NORMAL, Stopping, Turns
 from watcher.work import Asked, Deferred, Delivered, Failed, Halted, Held, Outcome, Withdrawn, Work
@@ -98,7 +98,8 @@ class Scheduler:
         Returns when the slice is due again, in seconds since the epoch, for rows of halted lanes.
         """
         due_again: list[float | LaneHalted] = []
-        items = await self._ledger.call(self._ledger.items.open_items, slice_)
+        rows_open = await self._ledger.call(self._ledger.items.open_items, slice_)
+        items = [self._work.judge.step(item) for item in rows_open]
         async with self._places_of(slice_) as places, asyncio.TaskGroup() as rows:
             for item in items:
                 if item.pending is None and item.due_at > self._clock() + _NEAR:
@@ -112,9 +113,19 @@ class Scheduler:
     async def _run(
         self, item: OpenItem, places: _Places, due_again: list[float | LaneHalted]
     ) -> None:
+        """A row, step by step: its pictures, then what they are worth."""
+        step = await self._step(item, places, due_again)
+        while step is not None:
+            await places.acquire()
+            step = await self._step(step, places, due_again)
+
+    async def _step(
+        self, item: OpenItem, places: _Places, due_again: list[float | LaneHalted]
+    ) -> OpenItem | None:
+        """What is to be asked for next of the row, as far as that is up to this slice."""
         lane = self._work.lane(item)
         try:
-            await self._until_final(item, lane, places)
+            return await self._until_over(item, lane, places)
         except LaneHalted as halted:
             due_again.append(halted)
         except (Stopping, Withdrawn):
@@ -125,8 +136,9 @@ class Scheduler:
                 due_again.append(self._clock() + _BROKEN)
             else:
                 self._on_change(item.job_id, failed.job_over)
+        return None
 
-    async def _until_final(self, item: OpenItem, lane: LaneKey, places: _Places) -> None:
+    async def _until_over(self, item: OpenItem, lane: LaneKey, places: _Places) -> OpenItem | None:
         """The only loop: deferred → due again. Holds its place in the batch until its call has ended;
         a row that waits for its time holds none.
 
@@ -143,8 +155,10 @@ class Scheduler:
                 over = isinstance(outcome, Delivered | Failed) and outcome.job_over
                 self._on_change(item.job_id, over)
                 await self._note(lane, outcome)
-            if not isinstance(outcome, Deferred) or outcome.item.due_at > self._clock() + _NEAR:
-                return
+            if not isinstance(outcome, Deferred):
+                return await self._work.judge.next_step(item)
+            if outcome.item.due_at > self._clock() + _NEAR:
+                return None
             item = outcome.item
             await self._wait_aside(item, places)
 
@@ -210,6 +224,12 @@ class Scheduler:
         match outcome:
             case Halted(problem=problem, scope=scope):
                 raise LaneHalted(await self._halt(lane, problem, scope))
+            case Failed(unanswered=True) | Deferred(unanswered=True):
+                self.lanes.exhausted(lane)
+                if self.lanes.failing(lane):
+                    halted = await self._halt(lane, unanswered(outcome.problem), "provider")
+                    raise LaneHalted(halted)
+                self.lanes.undecided(lane)
             case Failed(sent=False):
                 self.lanes.undecided(lane)
             case Delivered(sent=False):

@@ -49,6 +49,10 @@ class Checks(Section):
     duplicates: Rule = Field(
         default="off", description="it can be told from the job's other pictures"
     )
+    vision: Rule = Field(
+        default="off",
+        description="it meets every point of its row's checklist, by the word of api.analyze_model: one call a picture, which costs",
+    )
 
 
 class Inbox(Section):

@@ -99,6 +99,10 @@ class Api(Section):
     extra_parameters: tuple[Text, ...] = Field(
         default=(), description="further parameters that the server takes, such as seed and steps"
     )
+    idempotency_key: bool = Field(
+        default=False,
+        description="send an Idempotency-Key, equal for a call and its resends: for a server or gateway that charges such calls once",
+    )
     models: dict[Text, dict[str, JsonValue]] = Field(
         default_factory=dict,
         description="entries over those of the shipped catalogue, by model: what it takes and costs, such as {my-model: {like: gpt-image-2.5-flare, n_max: 4}}",
@@ -143,4 +147,5 @@ class OwnApi(Section):
     extra_parameters: tuple[Text, ...] | None = Field(
         default=None, description="as api.extra_parameters"
     )
+    idempotency_key: bool | None = Field(default=None, description="as api.idempotency_key")
     budget: Budget | None = Field(default=None, description="as budget, for this inbox")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue, CatalogueError
+from watcher.core.jobs import Operation
 from watcher.core.naming import safe_stem
 from watcher.core.parsing import KINDS, kind_of
+from watcher.core.profiles import load_profiles
 from watcher.settings.findings import Finding
 from watcher.settings.inbox import Inbox
 from watcher.settings.leaves import KeyPath, dotted
@@ -146,6 +148,15 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield Finding(path=("api", "models", *filter(None, below)), text=text)
 
 
+def _judges(settings: Settings) -> Iterator[Finding]:
+    """Pictures can be judged only by a server that looks at them."""
+    for (_, name), inbox in _enabled(settings):
+        profile = load_profiles()[settings.api_for(name).profile]
+        if inbox.checks.vision != "off" and Operation.ANALYZE.value not in profile.operations:
+            text = f"found '{inbox.checks.vision}', and the profile '{profile.name}' does not look at pictures; allowed: off"
+            yield Finding(path=("inboxes", name, "checks", "vision"), text=text)
+
+
 def _schedules(settings: Settings) -> Iterator[Finding]:
     seen: set[str] = set()
     for at, schedule in enumerate(settings.schedules):
@@ -174,6 +185,7 @@ _RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _waits,
     _addresses,
     _models,
+    _judges,
     _schedules,
     not_yet,
 )

@@ -118,12 +118,16 @@ class Metrics(Collector):
 
     def _of_inboxes(self, about: Mapping[str, Any]) -> Iterator[Metric]:
         states = _gauge("inbox_state", "1 for the state that an inbox is in.", "inbox", "state")
+        deaf = _gauge(
+            "inbox_polling", "1: looked at every few seconds; no events are heard.", "inbox"
+        )
         free = _gauge(
             "disk_free_bytes", "Bytes free where an inbox or outbox lies.", "inbox", "place"
         )
         for name, one in about["inboxes"].items():
             for state in _STATES:
                 states.add_metric([name, state], float(one["state"] == state))
+            deaf.add_metric([name], float(one.get("mode") == "polling"))
         for name, place in self._behind.inboxes.items():
             for kind, path in (("inbox", place.folder.path), ("outbox", place.outbox.root)):
                 try:
@@ -131,6 +135,7 @@ class Metrics(Collector):
                 except (OSError, WatcherError):
                     continue  # it is away, and inbox_state says so
         yield states
+        yield deaf
         yield free
 
     def _of_events(self) -> Iterator[Metric]:

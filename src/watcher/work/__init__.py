@@ -1,5 +1,6 @@
 """From slice to outcomes: an item is asked for, its answer kept, its pictures put into the outbox."""
 
+from watcher.work.judging import Judge, JudgeRules
 from watcher.work.pictures import Inputs
 from watcher.work.purse import Purse
 from watcher.work.values import (
@@ -25,6 +26,8 @@ __all__ = [
     "Halted",
     "Held",
     "Inputs",
+    "Judge",
+    "JudgeRules",
     "Outcome",
     "Place",
     "Purse",

@@ -16,10 +16,12 @@ from watcher.core.log import Log
 from watcher.core.naming import stem_at
 from watcher.core.report import json_text, trace
 from watcher.core.wire import read_reply, sent_fields
-from watcher.outbox import BadPicture, Outbox, copied, look_at_picture, opened
+from watcher.outbox import BadPicture, copied, look_at_picture, opened
 from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
+
+_LINK_LIVES = 3600.0  # seconds that servers keep a picture under its address, at least
 
 T = TypeVar("T")
 
@@ -38,11 +40,14 @@ async def in_thread(places: Mapping[str, Place], asked: Asked, act: Callable[[],
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Pictures that are in the outbox, what checks found, and how many they put aside."""
+    """Pictures that are in the outbox, what checks found, and how many they put aside. `lost`: why one
+    that was made could not be fetched; asking for it again would pay it again.
+    """
 
     pictures: tuple[Picture, ...] = ()
     found: tuple[Adjustment, ...] = ()
     put_aside: int = 0
+    lost: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +61,21 @@ class Keeping:
     clock: Callable[[], float]
     log: Log
 
-    async def read_and_keep(self, asked: Asked) -> tuple[Answer | None, Kept | Refusal]:
+    async def read_and_keep(self, asked: Asked) -> tuple[Answer, Kept] | Refusal:
         """What the answer is, and its pictures in the outbox, or why there is none.
 
         Answers hold megabytes: few of an inbox are in memory together, but for those that only say
         where their pictures are.
         """
         if asked.refusal is not None:
-            return None, asked.refusal
+            return asked.refusal
         async with self.places[asked.item.inbox].desk:
             answer = await in_thread(self.places, asked, lambda: self._read(asked))
             if isinstance(answer, Refusal):
-                return None, answer
+                return answer
             if not any(given.url for given in answer.pictures):
-                return answer, await self._keep(asked, answer)
-        return answer, await self._keep(asked, answer)
+                return await self._keep(asked, answer)
+        return await self._keep(asked, answer)
 
     async def trace(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...], cost: Decimal | None
@@ -98,27 +103,28 @@ class Keeping:
             return UNREADABLE
         return read_reply(reply, asked.item.item.operation, now=self.clock())
 
-    async def _keep(self, asked: Asked, answer: Answer) -> Kept | Refusal:
+    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Answer, Kept] | Refusal:
         """The pictures of the answer, whole in the outbox; one that is none counts as missing.
 
         A Refusal where not one can be kept.
         """
-        kept = Kept()
-        refusal = None
+        kept, spoiled = Kept(), None
         for place, given in enumerate(answer.pictures[: asked.n]):
             content = given.content if not given.url else await self._fetch(asked, place, given.url)
             index = asked.item.delivered + len(kept.pictures) + 1
             if isinstance(content, Refusal):
-                refusal = refusal or content
+                kept = _together(kept, Kept(lost=content))
                 continue
             saved = await self._save(asked, index, content)
             if isinstance(saved, Refusal):
-                refusal = refusal or saved
+                spoiled = spoiled or saved
             else:
                 kept = _together(kept, saved)
-        if refusal is None or kept.pictures or kept.put_aside:
-            return kept
-        return replace(refusal, request_id=refusal.request_id or answer.request_id)
+        refusal = kept.lost or (None if kept.put_aside else spoiled)
+        if refusal is None or kept.pictures:
+            return answer, kept
+        request_id = refusal.request_id or answer.request_id
+        return replace(refusal, request_id=request_id, usage=answer.usage)
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
@@ -138,15 +144,16 @@ class Keeping:
             if verdict.redo:
                 place.outbox.set_aside(item.folder, picture.file)
                 return Kept(found=verdict.told, put_aside=1)
-            if item.item.resize_to:
-                self._add_copy(place.outbox, item, picture, content)
+            self.add_copy(item, picture, content)
             return Kept(pictures=(replace(picture, print=verdict.print),), found=verdict.told)
 
         return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
 
-    def _add_copy(self, outbox: Outbox, item: OpenItem, picture: Picture, content: bytes) -> None:
+    def add_copy(self, item: OpenItem, picture: Picture, content: bytes) -> None:
         """In the size that the row asked for. The picture is safe already: a copy fails no row."""
-        size = item.item.resize_to
+        if not (size := item.item.resize_to):
+            return
+        outbox = self.places[item.inbox].outbox
         try:
             image = opened(content, picture.format)
             copy = copied(image, size_recipe(size), own_format=picture.format)
@@ -156,9 +163,20 @@ class Keeping:
                              file=picture.file, size=size, what=str(error))  # fmt: skip
 
 
+def may_come_yet(
+    asked: Asked, said: tuple[Answer, Kept] | Refusal, *, now: float
+) -> Refusal | None:
+    """Why a picture that is paid for is not here, where another look at its address is worth while."""
+    lost = said if isinstance(said, Refusal) else said[1].lost
+    if lost is None or lost.code != "link_unreachable":
+        return None
+    return lost if now - asked.reply.stat().st_mtime < _LINK_LIVES else None
+
+
 def _together(one: Kept, other: Kept) -> Kept:
     return Kept(
         pictures=one.pictures + other.pictures,
         found=one.found + other.found,
         put_aside=one.put_aside + other.put_aside,
+        lost=one.lost or other.lost,
     )

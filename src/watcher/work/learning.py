@@ -45,4 +45,7 @@ class Learning:
             for one in known
             if not one.value or (one.value == said.get(one.parameter) and not strict)
         )
-        return replace(item, dropped=tuple(dict.fromkeys((*item.dropped, *names))))
+        dropped = tuple(dict.fromkeys((*item.dropped, *names)))
+        if dropped == item.dropped:
+            return item
+        return replace(item, dropped=dropped, fingerprint="")  # it asks for something else now

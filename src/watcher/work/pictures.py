@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from watcher.api import load_whole
 from watcher.core.catalogue import Catalogue
-from watcher.core.errors import DiskError
 from watcher.core.jobs import Item, No, OpenItem, Part, Refusal
 from watcher.core.pictures import (
     FitPicture,
@@ -85,8 +85,6 @@ class Inputs:
         into = self._fetched_file(item, url)
         lock = self._fetching.setdefault(into, asyncio.Lock())
         async with lock:
-            if (content := await asyncio.to_thread(_content, into)) is not None:
-                return content
             return await account.api.fetch_input(url, into, self.hosts(item.inbox))
 
     def _fetched_file(self, item: OpenItem, url: str) -> Path:
@@ -131,7 +129,7 @@ class Inputs:
 
     def _kept(self, item: OpenItem, reference: str) -> Part:
         kept = kept_picture(reference)
-        content = _content(self.folder / item.job_id / kept.file) if kept else None
+        content = load_whole(self.folder / item.job_id / kept.file) if kept else None
         if kept is None or content is None:
             raise Unfit(
                 "picture_gone",
@@ -161,14 +159,3 @@ def _sorted(parts: list[tuple[Role, Part]]) -> Loaded:
     images = tuple(part for role, part in parts if role == "image")
     overlays = {role: part for role, part in parts if role != "image"}
     return Loaded(images=images, mask=overlays.get("mask"), markup=overlays.get("markup"))
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DiskError(
-            f"{path} cannot be read: {error.strerror}.", "Mend that disk; the rows wait."
-        ) from None

@@ -29,7 +29,6 @@ class Purse:
     on_hold: Callable[[str], None]
     caps: Callable[[OpenItem], Sequence[Cap]]
     estimate: Callable[[OpenItem], Money]
-    day_began: Callable[[], float]
     _sums: dict[str, Sum] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,11 +66,23 @@ class Purse:
     async def _give_up(self, item: OpenItem, cap: Cap, problem: Problem) -> Never:
         """Its rows stay queued; whoever asks first tells everybody."""
         hold = self.ledger.orders.hold
-        if await self.ledger.insist(hold, item.job_id, problem, until=cap.until):
+        if await self.ledger.insist(hold, item, problem, until=cap.until):
             self.log.warning("job.held", job=item.job_id, code=problem.code, what=problem.what,
                              what_to_do=problem.hint)  # fmt: skip
             self.on_hold(item.job_id)
         raise Withdrawn
+
+    def counts(self, item: OpenItem, held: Held) -> bool:
+        """Whether what is held is held in every budget that there is now: while a row waited for its turn
+        a new day may have begun, or a budget been set.
+        """
+        now = (self._sums.get(cap.scope) for cap in self.caps(item))
+        return all(any(one is mine for mine in held.sums) for one in now)
+
+    def keep(self, held: Held) -> None:
+        """A call has ended, and its outcome is still to come: what it may cost is spent until then."""
+        for one in held.sums:
+            one.spend(held.money)
 
     def book(self, item: OpenItem, held: Held | None, settlement: Settlement) -> None:
         """What an attempt did cost. Without `held` it is one of an earlier process, and what was reserved
@@ -95,8 +106,8 @@ class Purse:
             return
         job = item.job_id if cap.scope.startswith("job ") else ""
         inbox = item.inbox if cap.scope.startswith("inbox ") else ""
-        since = 0.0 if job else self.day_began()
-        found = await self.ledger.insist(self.ledger.costs.spent, since=since, inbox=inbox, job=job)
+        spent = self.ledger.costs.spent
+        found = await self.ledger.insist(spent, since=cap.since, inbox=inbox, job=job)
         fresh = Sum()
         fresh.spend(found)
         self._sums.setdefault(cap.scope, fresh)  # somebody may have been quicker

@@ -17,24 +17,31 @@ from watcher.core.report import json_text
 from watcher.core.reuse import fingerprint
 from watcher.ledger import Ledger, PaidRow
 from watcher.outbox import BadPicture, look_at_picture
+from watcher.work.judging import Judge
 from watcher.work.keeping import OnDisk
 from watcher.work.pictures import Inputs
 from watcher.work.settlements import counted
-from watcher.work.values import Account, Place
+from watcher.work.values import Account, Place, Withdrawn
 
 _DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
-    """`days` of an inbox: how long what was paid for is used again; 0: not at all."""
+    """`days` of an inbox: how long what was paid for is used again; 0: not at all. `without_refused`: an
+    item without what its server is known not to take, which is not asked for. `add_copy`: in the size that
+    a row wants.
+    """
 
     ledger: Ledger
     places: Mapping[str, Place]
     inputs: Inputs
     account: Callable[[str], Account]
+    without_refused: Callable[[OpenItem], OpenItem]
+    add_copy: Callable[[OpenItem, Picture, bytes], None]
     days: Callable[[str], float]
     on_disk: OnDisk
+    judge: Judge
     clock: Callable[[], float]
     _asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
@@ -42,33 +49,42 @@ class Reuse:
     async def sole(self, item: OpenItem) -> AsyncIterator[tuple[OpenItem, Settlement | None]]:
         """The item with its fingerprint, and how it is settled without a call where that can be.
 
-        Of rows that ask for the same one at a time is in here, so that the others find what it got.
+        Of rows that ask for the same one at a time is in here, so that the others find what it got; one
+        that has something of its own already, or may have, takes nothing over. Raises Withdrawn.
         """
+        if item.judging is not None and item.judging.problem is not None:
+            yield item, self.judge.let_go(item, item.judging.problem)
+            return
+        act = lambda: self.ledger.call(self.without_refused, item)  # noqa: E731
+        item = await self.on_disk(act)
         print_ = await self._fingerprint(item)
         item = replace(item, fingerprint=print_)
-        if not print_ or not self._may(item):
+        if not (print_ and item.item.reuse and self.days(item.inbox) > 0):
             yield item, None
             return
         lock = self._asking.setdefault(print_, asyncio.Lock())
         async with lock:
-            yield item, await self._taken_over(item)
-
-    def _may(self, item: OpenItem) -> bool:
-        fresh = not item.delivered and item.pending is None
-        return fresh and item.item.reuse and self.days(item.inbox) > 0
+            begun = item.delivered or item.pending is not None
+            yield item, None if begun else await self._taken_over(item)
 
     async def _fingerprint(self, item: OpenItem) -> str:
-        account = self.account(item.inbox)
-        fetched = await self.inputs.digests(item, account, self.places[item.inbox].disk)
-        if isinstance(fetched, Refusal) or item.dropped:  # what was left out was not asked for
+        account, disk = self.account(item.inbox), self.places[item.inbox].disk
+        fetched = await self.on_disk(lambda: self.inputs.digests(item, account, disk))
+        if isinstance(fetched, Refusal):
             return ""
-        return fingerprint(item.item, account.server, fetched)
+        return fingerprint(item.item, account.server, fetched, item.dropped)
 
     async def _taken_over(self, item: OpenItem) -> Settlement | None:
         since = self.clock() - self.days(item.inbox) * _DAY
-        paid = await self.ledger.call(self.ledger.paid.find, item.fingerprint, since=since)
+        if item.judging is not None:
+            return await self.judge.known(item, since)
+        find = self.ledger.paid.find
+        paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):
             return None
+        goes_on = self.ledger.orders.goes_on
+        if not await self.on_disk(lambda: self.ledger.call(goes_on, item.job_id)):
+            raise Withdrawn
         pictures = await self._linked(item, paid)
         if pictures is None:
             return None
@@ -101,6 +117,7 @@ class Reuse:
             linked, content = found
             taken.append(linked)
             self._add_thumbnail(item, linked, content)
+            self.add_copy(item, linked, content)
             self._add_trace(item, linked, paid, picture)
         return tuple(taken)
 

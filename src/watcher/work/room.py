@@ -27,7 +27,7 @@ class Room:
 
     async def lacking(self, inbox: str, *, good_for: float = GOOD_FOR) -> Refusal | None:
         """Where the answer could not be kept, nothing is paid for. `good_for`: seconds that a look counts."""
-        if self.clock() - self._seen.get(inbox, 0.0) < good_for:
+        if 0 <= self.clock() - self._seen.get(inbox, 0.0) < good_for:  # clocks jump
             return None
         place = self.places[inbox]
 

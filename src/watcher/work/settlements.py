@@ -16,6 +16,7 @@ from watcher.core.jobs import (
     RowState,
     Settlement,
 )
+from watcher.core.policy import as_problem
 from watcher.outbox import BadPicture
 
 OK = 200
@@ -37,14 +38,12 @@ def answered(
     return counted(settlement, item)
 
 
-def refused(
-    item: OpenItem, refusal: Refusal, answer: Answer | None, cost: Decimal | None
-) -> Settlement:
-    """A no; where an answer came with it (it held no picture after all), what that cost."""
+def refused(item: OpenItem, refusal: Refusal, cost: Decimal | None) -> Settlement:
+    """A no, and what it cost where that is known: an answer may hold no picture after all."""
     settlement = Settlement(
         state=RowState.QUEUED, outcome=refusal.no, status=refusal.status, code=refusal.code,
         request_id=refusal.request_id, paid_maybe=refusal.paid_maybe,
-        usage=answer.usage if answer else None, cost_usd=cost,
+        usage=refusal.usage, cost_usd=cost,
     )  # fmt: skip
     return counted(settlement, item)
 
@@ -52,11 +51,14 @@ def refused(
 def counted(settlement: Settlement, item: OpenItem) -> Settlement:
     return replace(
         settlement, tries=item.tries, doubts=item.doubts, dropped=item.dropped,
-        asked_again=item.asked_again,
+        asked_again=item.asked_again, judging=item.judging is not None,
     )  # fmt: skip
 
 
-def missing_pictures(item: OpenItem, missing: int) -> Problem:
+def missing_pictures(item: OpenItem, missing: int, lost: Refusal | None = None) -> Problem:
+    """`lost`: why one of them that was made could not be fetched."""
+    if lost is not None:
+        return as_problem(lost)
     return Problem(
         code="fewer_pictures",
         what=f"The provider gave {item.item.n - missing} of {item.item.n} pictures, also when asked again.",
@@ -68,6 +70,12 @@ NOT_GOOD_ENOUGH = Problem(
     code="checks",
     what="A picture did not pass the checks of this inbox; it lies in the folder redone.",
     hint="It is asked for once more.",
+)
+
+
+JUDGED_NEXT = Problem(
+    code="judging",
+    what="Its pictures are there, and are being judged by its checklist.",
 )
 
 
@@ -100,14 +108,15 @@ def reply_lost(error: DiskError) -> Refusal:
 
 def given_up(item: OpenItem) -> Settlement:
     """After faults of our own."""
-    problem = Problem(
-        code="internal",
-        what="This program met a fault of its own with this row, several times.",
-        hint="Send the row and the log to who looks after image-watcher; drop failed.csv after an update.",
-    )
     state = RowState.PARTIAL if item.delivered else RowState.FAILED
-    return counted(Settlement(state=state, outcome="never", problem=problem), item)
+    return counted(Settlement(state=state, outcome="never", problem=BROKEN), item)
 
+
+BROKEN = Problem(
+    code="internal",
+    what="This program met a fault of its own with this row, several times.",
+    hint="Send the row and the log to who looks after image-watcher; drop failed.csv after an update.",
+)
 
 NO_KEY = Refusal(
     no=No.NOBODY,

@@ -16,7 +16,7 @@ from watcher.outbox import Outbox
 
 
 class Withdrawn(Exception):  # noqa: N818 - a state, not a fault
-    """The job was paused or cancelled before the call: nothing was sent."""
+    """The job was paused, held or cancelled before the call, or its budgets are others: nothing was sent."""
 
 
 class Space(Protocol):
@@ -93,26 +93,29 @@ class Delivered:
 class Deferred:
     """Due again at `item.due_at`; the whole lane rests for `rest` seconds first.
 
-    `status`: of the refusal, 0 where there was no reply or no refusal.
+    `status`: of the refusal, 0 where there was no reply or no refusal. `unanswered`: as of `Failed`.
     """
 
     item: OpenItem
     problem: Problem
     rest: float = 0.0
     status: int = 0
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Never, for this row. `by_server`: its attempts are used up, the row itself is not to blame.
 
-    `sent` False: the API was not asked at all.
+    `unanswered`: its call may have been charged and brought nothing. `sent` False: the API was not asked
+    at all.
     """
 
     item: OpenItem
     problem: Problem
     job_over: bool
     by_server: bool
+    unanswered: bool = False
     sent: bool = True
 
 

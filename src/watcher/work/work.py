@@ -34,12 +34,23 @@ from watcher.core.jobs import (
     Settlement,
 )
 from watcher.core.log import Log
-from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, as_problem, decide
+from watcher.core.policy import (
+    ROW_DEADLINE,
+    Defer,
+    Fail,
+    Halt,
+    Patience,
+    as_problem,
+    decide,
+    idempotency_key,
+)
 from watcher.core.pricing import cost_usd
 from watcher.core.wire import call_for
-from watcher.ledger import HaltedLane, Ledger
+from watcher.ledger import HaltedLane, Ledger, Redo
 from watcher.work.checking import Checking
-from watcher.work.keeping import Keeping, Kept
+from watcher.work.faults import Faults
+from watcher.work.judging import Judge, heard, not_heard
+from watcher.work.keeping import Keeping, Kept, may_come_yet
 from watcher.work.learning import Learning
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
@@ -50,7 +61,6 @@ from watcher.work.settlements import (
     NOT_GOOD_ENOUGH,
     answered,
     counted,
-    given_up,
     missing_pictures,
     refused,
     reply_lost,
@@ -70,8 +80,8 @@ from watcher.work.values import (
 )
 
 _DISK_WAIT = 10.0  # seconds between looks at a disk that refused a write
+_LINK_WAIT = 60.0  # seconds between looks for a picture at its address, at most
 _OUTAGE_WAIT = 120.0  # seconds that a row waits which ran into an outage
-_MOST_BROKEN = 3  # faults of our own that one row may meet
 _NONE = 0  # the id of no attempt
 
 T = TypeVar("T")
@@ -92,13 +102,14 @@ class Work:
     inputs: Inputs
     space: Space
     rules: Callable[[str], CheckRules]
+    judge: Judge
     clock: Callable[[], float]
     random: random.Random
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
-    _broken: dict[tuple[str, int], int] = field(default_factory=dict)
+    _faults: Faults = field(init=False)
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
     _keeping: Keeping = field(init=False)
@@ -119,13 +130,19 @@ class Work:
         self._learning = Learning(
             ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
         )
+        self._faults = Faults(
+            ledger=self.ledger, on_disk=self._on_disk, clock=self.clock, log=self.log
+        )
         self.reuse = Reuse(
             ledger=self.ledger,
             places=self.places,
             inputs=self.inputs,
             account=self.account,
+            add_copy=self._keeping.add_copy,
+            without_refused=lambda item: self._learning.without_refused(item, self.lane(item)),
             days=self.reuse_days,
             on_disk=self._on_disk,
+            judge=self.judge,
             clock=self.clock,
         )
 
@@ -160,6 +177,8 @@ class Work:
         pictures = await self._pictures(item)
         if isinstance(pictures, Refusal):
             return self._unsent(item, lane, pictures)
+        if not self.purse.counts(item, held):
+            raise Withdrawn
         n = max(1, item.item.n - item.delivered)
         begun = await self._on_disk(lambda: self.ledger.call(self._begin, item, lane, held))
         if begun is None:
@@ -167,8 +186,8 @@ class Work:
         item, attempt = begun
         reply, now = self._reply_file(attempt), self.clock()
         item = replace(item, asked=item.asked + 1, since=item.since or now)
-        api = self.account(item.inbox).api
-        send = partial(api.send, into=reply, on_end=on_end, on_head=on_head)
+        api, key = self.account(item.inbox).api, await self._idempotency_key(item)
+        send = partial(api.send, into=reply, idempotency_key=key, on_end=on_end, on_head=on_head)
         refusal = await self._send(item, n, pictures, send)
         return Asked(
             item=item,
@@ -182,8 +201,12 @@ class Work:
         )
 
     async def take_over(self, item: OpenItem, settlement: Settlement) -> Delivered:
-        """Commit that a row has what an equal one was paid for."""
+        """Commit what a row has without a call: what an equal one was paid for."""
         lane = self.lane(item)
+        if item.judging is not None:
+            item = await self._forget_interrupted(item)
+            return await self._judged(self._unsent(item, lane, None), settlement, sent=False)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(self._unsent(item, lane, None), settlement)
         self.log.info("item.reused", job=item.job_id, row=item.number,
                       files=[picture.file for picture in settlement.pictures])  # fmt: skip
@@ -194,10 +217,12 @@ class Work:
         await self._room.lacking(
             asked.item.inbox, good_for=GOOD_FOR / 2
         )  # so that no call waits for it
-        answer, kept = await self._keeping.read_and_keep(asked)
-        if answer is None or isinstance(kept, Refusal):
-            assert isinstance(kept, Refusal)  # noqa: S101 - without an answer nothing is kept
-            return await self._refuse(asked, kept, answer, outage=outage)
+        said = await self._keeping.read_and_keep(asked)
+        if (lost := may_come_yet(asked, said, now=self.clock())) is not None:
+            return self._fetch_later(asked, lost)
+        if isinstance(said, Refusal):
+            return await self._refuse(asked, said, outage=outage)
+        answer, kept = said
         await self._keeping.trace(asked, answer, kept.pictures, self._cost(asked, answer))
         return await self._deliver(asked, answer, kept)
 
@@ -210,23 +235,8 @@ class Work:
         self.log.info("lane.reopened", lane=key)
 
     async def broken(self, item: OpenItem) -> Failed | None:
-        """Called while a fault of our own is handled. The third one fails the row: it must not pay for ever."""
-        self.log.exception("item.broken", job=item.job_id, row=item.number)  # noqa: LOG004 - called while it is handled
-        row = (item.job_id, item.number)
-        self._broken[row] = self._broken.get(row, 0) + 1
-        if self._broken[row] < _MOST_BROKEN:
-            return None
-        del self._broken[row]
-        settlement = given_up(item)
-        over = await self._on_disk(
-            lambda: self.ledger.call(
-                self.ledger.items.settle, item, _NONE, settlement, now=self.clock()
-            )
-        )
-        assert settlement.problem is not None  # noqa: S101 - it is why
-        return Failed(
-            item=item, problem=settlement.problem, job_over=over, by_server=False, sent=False
-        )
+        """Called while a fault of our own is handled; what it means for the row."""
+        return await self._faults.met(item)
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"
@@ -239,6 +249,8 @@ class Work:
     async def _pictures(self, item: OpenItem) -> Loaded | Refusal:
         if not item.item.images:
             return Loaded()
+        if item.judging is not None:
+            return await self._on_disk(lambda: self.judge.load(item, self.account(item.inbox)))
         disk = self.places[item.inbox].disk
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
@@ -259,19 +271,44 @@ class Work:
 
     async def _deliver(self, asked: Asked, answer: Answer, kept: Kept) -> Delivered | Deferred:
         item, pictures = asked.item, kept.pictures
+        if item.judging is not None:
+            told = answered(item, answer, (), self._cost(asked, answer), state=RowState.DONE)
+            return await self._judged(asked, heard(item, told, answer.text))
         missing = asked.n - len(pictures) if item.item.operation is not Operation.ANALYZE else 0
-        if missing > 0 and not item.asked_again:
+        if missing > 0 and not item.asked_again and kept.lost is None:
             return await self._ask_for_the_rest(asked, answer, kept)
         state = RowState.PARTIAL if missing > 0 else RowState.DONE
-        problem = missing_pictures(item, missing) if missing > 0 else None
+        problem = missing_pictures(item, missing, kept.lost) if missing > 0 else None
         settlement = answered(item, answer, pictures, self._cost(asked, answer), state=state)
         paid = item.fingerprint if state is RowState.DONE else ""
         settlement = replace(settlement, problem=problem, fingerprint=paid, found=kept.found)
+        settlement = self.judge.begun(item, settlement)
         over = await self._commit(asked, settlement)
         files = [picture.file for picture in pictures]
         self.log.info("item.delivered", job=item.job_id, row=item.number, files=files,
                       request_id=answer.request_id)  # fmt: skip
-        return Delivered(item=item, state=state, job_over=over)
+        return Delivered(item=item, state=settlement.state, job_over=over)
+
+    async def _judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
+        """A picture has its verdict, or will have none."""
+        item = asked.item
+        settlement, redo = await self._on_disk(lambda: self.judge.concluded(item, said))
+        over = await self._commit(asked, settlement, redo)
+        assert settlement.verdict is not None  # noqa: S101 - it was just concluded
+        self.log.info("picture.judged", job=item.job_id, row=item.number,
+                      index=settlement.verdict.index, unmet=len(settlement.verdict.unmet),
+                      problem=settlement.verdict.problem, again=redo is not None)  # fmt: skip
+        return Delivered(item=item, state=settlement.state, job_over=over, sent=sent)
+
+    def _fetch_later(self, asked: Asked, lost: Refusal) -> Deferred:
+        """The attempt stays open and its reply on the disk, where the next look finds it, after a crash too."""
+        wait, problem = min(self.retry.longest, _LINK_WAIT), as_problem(lost)
+        item = replace(asked.item, pending=asked.attempt, due_at=self.clock() + wait)
+        if asked.held is not None:
+            item = replace(item, reserved_usd=asked.held.money.usd)
+            self.purse.keep(asked.held)
+        self._say("item.deferred", asked, problem, wait=wait)
+        return Deferred(item=item, problem=problem)
 
     async def _ask_for_the_rest(self, asked: Asked, answer: Answer, kept: Kept) -> Deferred:
         pictures = kept.pictures
@@ -290,13 +327,11 @@ class Work:
         item = replace(asked.item, delivered=delivered, asked_again=True, pending=None)
         return Deferred(item=item, problem=problem)
 
-    async def _refuse(
-        self, asked: Asked, refusal: Refusal, answer: Answer | None, *, outage: bool
-    ) -> Outcome:
+    async def _refuse(self, asked: Asked, refusal: Refusal, *, outage: bool) -> Outcome:
         verdict = decide(refusal, asked.item, self.patience, now=self.clock())
         sent = asked.attempt != _NONE
         by_server = sent and refusal.no is No.LATER
-        settlement = refused(asked.item, refusal, answer, self._cost(asked, answer))
+        settlement = refused(asked.item, refusal, self._cost(asked, refusal))
         if isinstance(verdict, Fail) and by_server and outage and self._is_young(asked.item):
             verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
             # Behind the others: a row that is refused always must not be every probe.
@@ -306,15 +341,13 @@ class Work:
             )
         match verdict:
             case Fail(problem=problem):
-                state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
-                failed = replace(settlement, state=state, problem=problem)
-                over = await self._commit(asked, failed)
-                self._say("item.failed", asked, problem)
+                over = await self._fail(asked, settlement, problem)
+                unanswered = refusal.no is No.AMBIGUOUS
                 # A call without a known end says as little for the server as a refused one.
-                unclear = by_server or refusal.no is No.AMBIGUOUS
                 return Failed(
-                    item=asked.item, problem=problem, job_over=over, by_server=unclear, sent=sent
-                )
+                    item=asked.item, problem=problem, job_over=over, sent=sent,
+                    by_server=by_server or unanswered, unanswered=unanswered,
+                )  # fmt: skip
             case Halt(problem=problem, scope=scope):
                 if sent:
                     await self._commit(asked, settlement)
@@ -322,6 +355,17 @@ class Work:
             case Defer():
                 await self._learning.learn(asked, refusal)
                 return await self._defer(asked, refusal, settlement, verdict)
+
+    async def _fail(self, asked: Asked, settlement: Settlement, problem: Problem) -> bool:
+        """Never: a row without its pictures has failed, a picture without a verdict is a picture."""
+        if asked.item.judging is not None:
+            none = not_heard(asked.item, settlement, problem)
+            return (await self._judged(asked, none)).job_over
+        state = RowState.PARTIAL if asked.item.delivered else RowState.FAILED
+        failed = replace(settlement, state=state, problem=problem)
+        over = await self._commit(asked, self.judge.begun(asked.item, failed))
+        self._say("item.failed", asked, problem)
+        return over
 
     async def _defer(
         self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
@@ -338,21 +382,25 @@ class Work:
         await self._commit(asked, counted(waiting, item))
         self._say("item.deferred", asked, problem, wait=round(wait, 2))
         rest = wait if refusal.retry_after is not None else 0.0
-        return Deferred(item=item, problem=problem, rest=rest, status=refusal.status)
+        unanswered = refusal.no is No.AMBIGUOUS
+        return Deferred(
+            item=item, problem=problem, rest=rest, status=refusal.status, unanswered=unanswered
+        )
 
     def _is_young(self, item: OpenItem) -> bool:
         return self.clock() - (item.since or self.clock()) < ROW_DEADLINE
 
-    def _cost(self, asked: Asked, answer: Answer | None) -> Decimal | None:
-        return cost_usd(answer.usage if answer else None, asked.lane.model, self.catalogue)
+    def _cost(self, asked: Asked, said: Answer | Refusal) -> Decimal | None:
+        return cost_usd(said.usage, asked.lane.model, self.catalogue)
 
-    async def _commit(self, asked: Asked, settlement: Settlement) -> bool:
+    async def _commit(self, asked: Asked, settlement: Settlement, redo: Redo | None = None) -> bool:
         """The outcome is durable when this returns, then the reply may go; True: the job is over."""
         over = await self._on_disk(
             lambda: self.ledger.call(
-                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock()
+                self.ledger.items.settle, asked.item, asked.attempt, settlement, now=self.clock(),
+                redo=redo,
             )
-        )
+        )  # fmt: skip
         if asked.attempt != _NONE:
             self.purse.book(asked.item, asked.held, settlement)
             await asyncio.to_thread(self._forget_reply, asked.attempt)
@@ -369,6 +417,12 @@ class Work:
             item, lane=lane, n=held.money.images, now=self.clock(), reserved_usd=held.money.usd
         )
         return None if attempt is None else (self._learning.without_refused(item, lane), attempt)
+
+    async def _idempotency_key(self, item: OpenItem) -> str:
+        if not self.account(item.inbox).profile.honours_idempotency_key:
+            return ""
+        decided = self.ledger.items.decided
+        return idempotency_key(item, await self._on_disk(lambda: self.ledger.call(decided, item)))
 
     async def _forget_interrupted(self, item: OpenItem) -> OpenItem:
         if item.pending is not None:

@@ -93,10 +93,13 @@ def parse(
 
 
 def _as_written(parsed: Parsed) -> Parsed:
-    """A results file of ours, dropped again: without the `'` that keeps spreadsheets from running cells."""
+    """A results file of ours, dropped again: without the `'` that keeps spreadsheets from running cells.
+
+    An empty cell may be a name that its row, once of a JSON file, did not use: nothing is said there.
+    """
 
     def undone(row: SourceRow) -> SourceRow:
-        values = (undefused(cell) if isinstance(cell, str) else cell for cell in row.values)
+        values = (undefused(cell) or None if isinstance(cell, str) else cell for cell in row.values)
         return replace(row, values=tuple(values))
 
     return replace(

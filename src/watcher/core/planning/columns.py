@@ -36,9 +36,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "frame_count": (),
     "frame_duration_ms": (),
     "reuse": (),
+    "checklist": (),
 }
 # What differs from row to row, and so is not looked up among rows that say the same.
-OWN_FIELDS = frozenset({"prompt", "name", "user", "image", "mask", "markup"})
+OWN_FIELDS = frozenset({"prompt", "name", "user", "image", "mask", "markup", "checklist"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +79,15 @@ class Meanings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnMap:
-    """Where a row says what, by index into its values; `keys`: every column by its key."""
+    """Where a row says what, by index into its values; `keys`: every column by its key.
+
+    `further`: behind the column of a field, the others that mean the same field, the better ones first.
+    """
 
     names: tuple[str, ...]
     keys: Mapping[str, int]
     fields: Mapping[str, int]
+    further: Mapping[int, tuple[int, ...]]
     images: tuple[int, ...]
     extras: Mapping[str, int]
     strangers: Mapping[str, int]
@@ -100,10 +105,16 @@ class ColumnMap:
             for index, key in read
             if key in meanings.fields and key not in meanings.extras
         )
+        fields = _first((field, index) for _, index, field in ranked)
         return cls(
             names=tuple(columns),
             keys=_first((key, index) for index, key in read),
-            fields=_first((field, index) for _, index, field in ranked),
+            fields=fields,
+            further={
+                first: others
+                for name, first in fields.items()
+                if (others := tuple(i for _, i, field in ranked if field == name and i != first))
+            },
             images=tuple(sorted(index for _, index, field in ranked if field == "image")),
             extras=_named(read, meanings.extras, ()),
             strangers=_named(read, meanings.strangers, meanings.extras),

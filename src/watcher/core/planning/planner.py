@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.jobs import Adjustment, Item, Json, Problem, SourceRow
+from watcher.core.checklist import LONGEST_POINT, MOST_POINTS, points_of
+from watcher.core.jobs import Adjustment, Item, Json, Operation, Problem, SourceRow
 from watcher.core.planning.columns import Meanings
 from watcher.core.planning.draft import LEFT_OUT, Pictures, wrong_type
 from watcher.core.planning.prompts import Prompts, prompt_text, refuse_garbled
@@ -52,7 +53,7 @@ class Planner:
         if len(self._columns) != self._reader.width:
             self._reader = self._new_reader()
         missing = self._reader.width - len(row.values)
-        values = row.values + (None,) * missing if missing > 0 else row.values
+        values = row.values + ("",) * missing if missing > 0 else row.values  # empty, as in a table
         try:
             return self._item(values)
         except Refused as refused:
@@ -76,7 +77,10 @@ class Planner:
         parameters, adjustments = self._with_user(values, settled)
         adjustments += self._strangers(values)
         item = self._made(values, settled, parameters, adjustments)
-        return replace(item, extra=extra, images=images, mask=mask, markup=markup)
+        checklist = self._checklist(values, settled)
+        return replace(
+            item, extra=extra, images=images, mask=mask, markup=markup, checklist=checklist
+        )
 
     def _made(
         self,
@@ -161,6 +165,13 @@ class Planner:
         said = self._reader.strangers(values).values()
         return tuple(_left_out(each, "the API has no such parameter") for each in said)
 
+    def _checklist(self, values: Sequence[Json], settled: Settled) -> tuple[str, ...]:
+        """A text is judged by nobody."""
+        said = self._reader.own("checklist", values)
+        if said is None or not self._rules.judges or settled.operation is Operation.ANALYZE:
+            return ()
+        return _points(said)
+
     def _reference(self, field: str, values: Sequence[Json]) -> str:
         said = self._reader.own(field, values)
         references = self._references(said) if said else ()
@@ -208,6 +219,22 @@ def _sane(said: Said) -> Json:
     if isinstance(value, str):
         refuse_garbled(value, said.column)
     return value
+
+
+def _points(said: Said) -> tuple[str, ...]:
+    points = points_of(said.value)
+    if points is None:
+        raise wrong_type(said, "a list of points")
+    refuse_garbled("\n".join(points), said.column)
+    longest = max(map(len, points), default=0)
+    if len(points) > MOST_POINTS or longest > LONGEST_POINT:
+        raise Refused(
+            "checklist_too_long",
+            f"{said.column}: {len(points)} points, the longest of {longest:,} characters, were found.",
+            f"Allowed: {MOST_POINTS} points of {LONGEST_POINT} characters, one a line or with ; between them.",
+            said.column,
+        )
+    return points
 
 
 def _left_out(said: Said, why: str) -> Adjustment:

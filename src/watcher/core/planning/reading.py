@@ -89,7 +89,7 @@ class RowReader:
 
     def key(self, values: Sequence[Json]) -> tuple[object, ...]:
         """What rows that say the same in all shared fields have in common; 1 is not True here."""
-        cells = [values[index] for index in self._indexes]
+        cells = [values[self._at(index, values)] for index in self._indexes]
         return tuple(
             cell if cell is None or type(cell) is str else (type(cell), cell) for cell in cells
         )
@@ -100,16 +100,18 @@ class RowReader:
             name: each for name, each in self._defaults.fields.items() if name not in OWN_FIELDS
         }
         for field, index in self._shared:
-            if not is_blank(values[index]):
-                said[field] = self._cell(index, values)
+            at = self._at(index, values)
+            if not is_blank(values[at]):
+                said[field] = self._cell(at, values)
         return said
 
     def own(self, field: str, values: Sequence[Json]) -> Said | None:
         """What the row, or else a default, says of one field."""
         index = self._map.fields.get(field)
-        if index is None or is_blank(values[index]):
+        at = None if index is None else self._at(index, values)
+        if at is None or is_blank(values[at]):
             return self._defaults.fields.get(field)
-        return self._cell(index, values)
+        return self._cell(at, values)
 
     def refuse_without_prompt(self) -> NoReturn:
         """A row without a prompt: says whether the cell is empty, or the column is not there."""
@@ -147,13 +149,23 @@ class RowReader:
         filled: dict[str, Json] = {}
         for name, index in self._asked.items():
             default = self._defaults.keys.get(header_key(name))
-            if index is not None and not (default is not None and is_blank(values[index])):
-                filled[name] = values[index]
+            at = None if index is None else self._at(index, values)
+            if at is not None and not (default is not None and is_blank(values[at])):
+                filled[name] = values[at]
             elif default is not None:
                 filled[name] = default
         if self._all_asked:
             filled[COLUMNS] = dict(zip(self._map.names, values, strict=False))
         return filled
+
+    def _at(self, index: int, values: Sequence[Json]) -> int:
+        """Where a row says what the column `index` is for: rows of JSON and YAML name their values
+        themselves, and not all of a drop need to use the same name for a field. None is what is not said.
+        """
+        if not self._map.further or values[index] is not None:
+            return index
+        others = self._map.further.get(index, ())
+        return next((at for at in others if values[at] is not None), index)
 
     def _cell(self, index: int, values: Sequence[Json]) -> Said:
         return Said(column=self._map.names[index], value=values[index])

@@ -60,7 +60,9 @@ def as_edit(
     )
     if isinstance(planned, Problem):
         return planned
-    return replace(planned, images=(str(picture),), name=base.name, n=n, reuse=False)
+    return replace(
+        planned, images=(str(picture),), name=base.name, n=n, reuse=False, checklist=base.checklist
+    )
 
 
 def asking(

@@ -17,6 +17,7 @@ class RowRules:
 
     `aliases`: header name → what it means. `defaults`: values for rows that do not say.
     `extra_parameters` are sent besides those of the profile. `today` decides which models are gone.
+    `judges`: pictures are judged by the checklist of their row.
     """
 
     models: Mapping[Operation, str]
@@ -31,6 +32,7 @@ class RowRules:
     retired_models: Literal["replace", "refuse", "send"] = "replace"
     extra_parameters: frozenset[str] = frozenset()
     allow_urls: bool = False
+    judges: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

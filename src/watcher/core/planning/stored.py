@@ -29,6 +29,7 @@ def item_from_json(stored: Mapping[str, Any]) -> Item:
     known = {name: value for name, value in stored.items() if name in _DEFAULTS}
     known["operation"] = Operation(known["operation"])
     known["images"] = tuple(known.get("images", ()))
+    known["checklist"] = tuple(known.get("checklist", ()))
     known["adjustments"] = tuple(Adjustment(**each) for each in known.get("adjustments", ()))
     return Item(**known)
 

@@ -11,6 +11,7 @@ from watcher.core.report.notes import (
     order_in_vain_note,
     refused_note,
     status_note,
+    unknown_note,
     waiting_note,
 )
 from watcher.core.report.overview import COVERS, overview_html
@@ -51,6 +52,7 @@ __all__ = [
     "thumbnail_of",
     "trace",
     "undefused",
+    "unknown_note",
     "waiting_note",
     "wants_workbook",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from watcher.core.checklist import is_unmet
 from watcher.core.headers import is_result_column
 from watcher.core.jobs import OPEN_STATES, Picture, RowState
 from watcher.core.report.cells import cell
@@ -106,6 +107,8 @@ def _name(own: Facts) -> str:
 def _marks(row: RowResult) -> Iterator[str]:
     if row.adjustments:
         yield "adjusted"
+    if any(map(is_unmet, row.adjustments)):
+        yield "not met"
     if row.source == "cache":
         yield "reused"
     yield from sorted({picture.choice for picture in row.live} - {""})
@@ -140,7 +143,7 @@ def _texts(row: RowResult) -> tuple[tuple[str, str], ...]:
 def _grouped(row: RowResult, own: Facts) -> tuple[tuple[str, Facts], ...]:
     mended = [_fact(one.column, f"{one.found} → {one.used} ({one.why})") for one in row.adjustments]
     made = [_fact(label, value) for label, value in _facts(row)]
-    groups = (("Adjusted before sending", mended), ("Made with", made), ("In your file", own))
+    groups = (("Adjusted, or found by checks", mended), ("Made with", made), ("In your file", own))
     return tuple((heading, facts) for heading, facts in groups if facts)
 
 
@@ -158,12 +161,12 @@ def _facts(row: RowResult) -> Iterator[tuple[str, str]]:
     if row.seconds is not None:
         yield "Time", lasted(row.seconds)
     if row.attempts:
-        yield "Tries", _tries(row)
+        yield "Calls", _calls(row)
     if row.request_id:
         yield "Request", row.request_id
 
 
-def _tries(row: RowResult) -> str:
+def _calls(row: RowResult) -> str:
     maybe = sum(attempt.paid_maybe for attempt in row.attempts)
     return f"{len(row.attempts)}" + (
         f", {counted(maybe, 'call')} possibly charged" if maybe else ""

@@ -34,8 +34,15 @@
     if (!texts.has(card)) texts.set(card, card.textContent.toLowerCase());
     return texts.get(card);
   };
-  const fill = (lists) => {  // what is visible moves up, so that no list of 60 has gaps
-    const size = lists[0]?.children.length, inside = cards.filter((card) => lists.includes(card.parentElement));
+  let read = 0;
+  const readAhead = (idle) => {  // while nobody wants anything, so that the first letter finds it done
+    for (; read < cards.length && idle.timeRemaining() > 2; read += 1) text(cards[read]);
+    if (read < cards.length) requestIdleCallback(readAhead);
+  };
+  self.requestIdleCallback?.(readAhead);
+  const kinds = [".list", ".grid"].map((kind) => all(kind)).filter((lists) => lists.length)
+    .map((lists) => ({ lists, size: lists[0].children.length, inside: lists.flatMap((list) => [...list.children]) }));
+  const fill = ({ lists, size, inside }) => {  // what is visible moves up, so that no list of 60 has gaps
     const order = [...inside.filter((card) => !card.hidden), ...inside.filter((card) => card.hidden)];
     lists.forEach((list, number) => {
       const part = order.slice(number * size, (number + 1) * size);
@@ -52,7 +59,7 @@
         && (!tools.adjusted.checked || "adjusted" in data) && sought.every((word) => text(card).includes(word)));
       count += !card.hidden;
     }
-    for (const kind of [".list", ".grid"]) fill(all(kind));
+    kinds.forEach(fill);
     for (const section of all("section")) section.hidden = !one(".card:not([hidden])", section) && !(count === 0 && section.classList.contains("all"));
     one(".nothing").hidden = count > 0 || cards.length === 0;
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.state === state));

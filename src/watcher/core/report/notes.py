@@ -52,6 +52,15 @@ def order_in_vain_note(name: str, order: str) -> str:
     )  # fmt: skip
 
 
+def unknown_note(names: Iterable[str], kinds: Iterable[str]) -> str:
+    """The inbox's own note: which files are of no kind that it takes."""
+    return _text(
+        ["Left where they are, because they are of no kind that this inbox takes:", *names, "",
+         f"It takes: {', '.join(sorted(kinds))}",
+         "Pictures are taken along by the file whose rows name them."]
+    )  # fmt: skip
+
+
 def duplicate_note(name: str, earlier: JobResult, *, outbox: str = "") -> str:
     """The same bytes as those of an earlier job: what that one did, and what happens now."""
     where = "/".join(part for part in (outbox.rstrip("/\\"), earlier.folder) if part)

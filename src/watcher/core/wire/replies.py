@@ -6,6 +6,8 @@ cut short are each their own kind of no (SDKs take all four for success).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 
 from watcher.core.jobs import Answer, No, Operation, Refusal, Reply
@@ -27,9 +29,9 @@ def read_reply(reply: Reply, operation: Operation, *, now: float | None = None) 
         data = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
         return _unreadable(reply)
-    if operation is Operation.ANALYZE:
-        return _text_answer(reply, data, now)
-    return _picture_answer(reply, data, now)
+    read = _text_answer if operation is Operation.ANALYZE else _picture_answer
+    # A no that came at the end of work has its price too.
+    return replace(read(reply, data, now), usage=read_usage(data, operation))
 
 
 def _picture_answer(reply: Reply, data: object, now: float | None) -> Answer | Refusal:
@@ -37,7 +39,6 @@ def _picture_answer(reply: Reply, data: object, now: float | None) -> Answer | R
     if pictures:
         return Answer(
             pictures=pictures,
-            usage=read_usage(data, Operation.GENERATE),
             request_id=reply.request_id,
             revised_prompt=revised_prompt(data),
         )
@@ -63,8 +64,7 @@ def _text_answer(reply: Reply, data: object, now: float | None) -> Answer | Refu
     if text.cut:
         return _cut_text(reply, text)
     if text.words.strip():
-        usage = read_usage(data, Operation.ANALYZE)
-        return Answer(text=text.words, usage=usage, request_id=reply.request_id)
+        return Answer(text=text.words, request_id=reply.request_id)
     if said := find_error(data, reply.status):
         return refuse(said, reply, now)
     words = "The provider answered 200 without a text."

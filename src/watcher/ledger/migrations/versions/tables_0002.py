@@ -56,7 +56,23 @@ def upgrade() -> None:
         sa.Column("written_at", sa.Float, nullable=False),
         sqlite_autoincrement=True,
     )
+    op.add_column("claims", sa.Column("deaths", sa.Integer, nullable=False, server_default="0"))
     op.add_column("rows", sa.Column("found", sa.Text, nullable=False, server_default="[]"))
+    op.add_column(
+        "rows", sa.Column("judging", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.create_table(
+        "verdicts",
+        sa.Column("job_id", sa.String, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("question", sa.String, nullable=False),
+        sa.Column("unmet", sa.Text, nullable=False),
+        sa.Column("problem", sa.Text, nullable=False),
+        sa.Column("said_at", sa.Float, nullable=False),
+        sa.Index("verdicts_question", "question"),
+        sqlite_with_rowid=False,
+    )
     op.add_column("pictures", sa.Column("print", sa.String, nullable=False, server_default=""))
     op.create_table(
         "paid",
@@ -122,23 +138,24 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.Float, nullable=False),
         sa.Index("redos_row", "job_id", "number"),
     )
-    op.add_column("claims", sa.Column("deaths", sa.Integer, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
     for table, column in (
-        ("claims", "deaths"),
         ("jobs", "approved"),
         ("jobs", "hold_until"),
         ("jobs", "hold"),
         ("attempts", "reserved"),
         ("rows", "saved"),
+        ("claims", "deaths"),
     ):
         op.drop_column(table, column)
     op.drop_table("paused")
     op.drop_table("paid")
     op.drop_column("pictures", "print")
     op.drop_column("rows", "found")
+    op.drop_table("verdicts")
+    op.drop_column("rows", "judging")
     op.drop_table("letters")
     op.drop_table("alerts_told")
     op.drop_table("redos")
