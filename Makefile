@@ -9,6 +9,7 @@ PREFIX ?= /opt/image-watcher
 SETTINGS ?= /etc/image-watcher
 SHARED ?= /srv/image-watcher
 UNITS ?= /etc/systemd/system
+COMMANDS ?= /usr/local/bin
 SERVICE_USER ?= image-watcher
 # Times are compared by tests marked `alone`; the others may share the machine.
 WORKERS ?= 3
@@ -95,7 +96,8 @@ install:  ## as a service, as root: program, user, shared folders, settings, uni
 	id $(SERVICE_USER) >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin $(SERVICE_USER)
 	for folder in $(SHARED) $(SHARED)/inbox $(SHARED)/outbox; do \
 	  test -d $$folder || install -d -m 2770 -o $(SERVICE_USER) -g $$(id -gn $(SERVICE_USER)) $$folder; done
-	install -d -m 0755 $(SETTINGS) $(UNITS)
+	install -d -m 0755 $(SETTINGS) $(UNITS) $(COMMANDS)
+	ln -sfn $(PREFIX)/bin/image-watcher $(COMMANDS)/image-watcher
 	test -e $(SETTINGS)/watcher.yaml || sed 's#\./\(inbox\|outbox\)#$(SHARED)/\1#' config/watcher.yaml > $(SETTINGS)/watcher.yaml
 	install -m 0644 config/watcher.schema.json $(SETTINGS)/watcher.schema.json
 	install -m 0644 systemd/image-watcher.service systemd/image-watcher@.service $(UNITS)

@@ -58,6 +58,12 @@ def _orders(unit: str) -> list[str]:
     return [line for line in unit.splitlines() if not line.startswith("#")]
 
 
+def test_installed_it_is_found_by_its_name() -> None:
+    """`make install` links the command to where shells, and sudo, look for it."""
+    told = _run("make", "--dry-run", "install")
+    assert "ln -sfn /opt/image-watcher/bin/image-watcher /usr/local/bin/image-watcher" in told
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")

@@ -48,7 +48,8 @@ def test_by_hand(one: House) -> None:
 def test_by_file(one: House) -> None:
     """file.sh puts a file into the inbox, where it appears whole; its pictures follow."""
     one.start()
-    wait_for(lambda: one.events("inbox.online"))
+    told = wait_for(lambda: one.events("inbox.online"))[0]
+    assert "what" not in told  # there is nothing to say or to do
     _sh(one, "file.sh", INBOX=str(one.inbox))
     job = one.wait_over("products.csv")
     assert set(job.statuses) == {"done"}

@@ -67,13 +67,8 @@ class Telling:
         """An inbox came, went, or is looked at in another way."""
         self._states[name] = state
         say = self._log.info if state.state == "online" else self._log.warning
-        say(
-            f"inbox.{state.state}",
-            inbox=name,
-            mode=state.mode,
-            what=state.what,
-            what_to_do=state.hint,
-        )
+        why = {"what": state.what, "what_to_do": state.hint} if state.what else {}
+        say(f"inbox.{state.state}", inbox=name, mode=state.mode, **why)
 
     def _state(self, name: str) -> dict[str, Json]:
         state = self._states.get(name)
