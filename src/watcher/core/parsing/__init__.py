@@ -23,7 +23,6 @@ from watcher.core.parsing.json_lines import read_lines
 from watcher.core.parsing.prompts import read_prompt, read_text
 from watcher.core.parsing.records import read_records
 from watcher.core.parsing.table import read_table
-from watcher.core.parsing.workbook import read_workbook
 from watcher.core.report import undefused
 
 __all__ = ["KINDS", "Limits", "Parsed", "header_key", "kind_of", "parse"]
@@ -75,6 +74,9 @@ def parse(
     _check_size(stream, limits)
     kind = kind_of(name)
     if kind == "xlsx":
+        # Here, because its library takes 2 MB that a service of other files need not hold.
+        from watcher.core.parsing.workbook import read_workbook  # noqa: PLC0415
+
         parsed = read_workbook(stream, limits, sheet, large)
     elif kind in _READERS:
         parsed = _READERS[kind](open_text(stream), limits)
