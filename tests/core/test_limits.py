@@ -243,6 +243,21 @@ def test_noes_that_have_nothing_to_do_with_the_rate_teach_nothing() -> None:
     assert client.after(600)[0] > 1000
 
 
+def test_a_no_that_is_heard_before_the_answers_beside_it_is_one_of_several() -> None:
+    """Three calls at a time, of which two are granted and take longer: no server that counts whole minutes."""
+    found = Found()
+    for at in range(30):
+        found = found.asked(1, EPOCH + at / 10)
+        found = found.yes(EPOCH + at / 10)
+    for now in (EPOCH + 4, EPOCH + 6, EPOCH + 8, EPOCH + 10):
+        for _ in range(3):
+            found = found.asked(1, now)
+        found = found.no(1, asked=now, used=30, wait=1, now=now + 0.1)
+        for _ in range(2):
+            found = found.yes(now)
+    assert not found.by_minute
+
+
 @pytest.mark.parametrize("told", [0.0, 1.0], ids=["no Retry-After", "Retry-After"])
 @pytest.mark.parametrize("struck", [{1}, {31}, {1, 2}, {1, 40, 90}, {5, 7, 9}], ids=str)
 def test_stray_noes_are_no_limit(struck: set[int], told: float) -> None:

@@ -27,6 +27,7 @@ _FEW = 10
 _IN_VAIN = 4  # noes in a row after few calls, however slowly these came: it is not the rate
 _DEAF = 900.0  # seconds that noes then teach nothing
 _LONGEST_REST = 30.0
+_WHOLE = 1.0  # second: Retry-After is rounded up to it
 _LONGEST_DOUBT = 8.0  # the same, while there may be no limit at all
 _STRAY = 5.0  # granted beyond what a limit would have let through: there is none
 _FITS = 2.0  # the same, where one more no comes: it does not speak for that limit
@@ -137,6 +138,7 @@ class Found:
     last: float = 0.0  # when something was asked for
     noes: int = 0  # one after the other, with nothing granted between them
     said: float = 0.0  # when the last no was heard
+    said_before: float = 0.0  # when the one before it was
     most: float = 0.0  # granted in the minute before the first of them
     by_minute: bool = False  # the server counts whole minutes, it does not refill evenly
     minutes: float = 1.0  # that the limit was measured over
@@ -170,7 +172,8 @@ class Found:
     def yes(self, asked: float, cost: float = 1.0) -> Found:
         """Something that was asked for then was granted."""
         if not self.said or asked <= self.said:
-            return self
+            # It takes longer than a no: what was asked beside the last no is heard after it.
+            return replace(self, noes=1) if self.noes > 1 and asked > self.said_before else self
         passed = self.passed + cost
         if self.doubted and self._passed_more(passed, _STRAY, asked):
             return replace(self, limit=None, doubted=0, passed=0.0, noes=0, said=0.0)
@@ -187,7 +190,7 @@ class Found:
             less = max((self.limit or 1.0) - cost / self.minutes, 1.0)
             granted = self.granted - cost if self.doubted else self.granted
             return replace(self, limit=less, most=self.most - cost, granted=granted)
-        if self.noes:
+        if self.noes and not (self.doubted and self._is_soon(wait, cost, self.limit or 1.0)):
             return self._again(now)
         if doubted := self._doubted(asked):
             found = self._measured(cost, asked=asked, used=used, wait=wait)
@@ -232,7 +235,7 @@ class Found:
 
     def _again(self, now: float) -> Found:
         """Had it refilled evenly, one of several calls would have passed."""
-        again = replace(self, noes=self.noes + 1, said=now)
+        again = replace(self, noes=self.noes + 1, said_before=self.said, said=now)
         if again.noes != _MANY:
             return again
         return replace(again, by_minute=True, limit=max(self.most, 1.0), doubted=0)
@@ -242,10 +245,14 @@ class Found:
         granted = max(0.0, self.granted - cost) + (cost if wait else cost / 2)
         minutes = max((asked - self.begun + wait) / MINUTE + self.full, _TINY)
         evenly = granted / minutes
-        # One that refills evenly has enough for one call much sooner.
-        if self.by_minute or wait > 2 * MINUTE * cost / evenly:
+        if self.by_minute or (wait and not self._is_soon(wait, cost, evenly)):
             return replace(self, limit=max(used, 1.0), minutes=1.0, by_minute=True)
         return replace(self, limit=max(evenly, 1.0), minutes=minutes)
+
+    @staticmethod
+    def _is_soon(wait: float, cost: float, limit: float) -> bool:
+        """Whether a server that refills evenly would tell such a wait; they tell whole seconds."""
+        return 0 < wait <= 2 * MINUTE * cost / limit + _WHOLE
 
     def _lower(self, limit: float, now: float) -> float:
         """Less than before in any case: the more, the fewer were granted since the last no."""
