@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from watcher.core.jobs import No, OpenItem, Problem, Refusal
+from watcher.core.reuse import fingerprint
 
 # Waiting for these costs nothing and ends by itself: they are not counted against the row, only
 # against its deadline (API-FACTS: rate answers are unlimited in count, bounded by time).
@@ -58,9 +59,11 @@ def idempotency_key(item: OpenItem, decided: int) -> str:
     """Equal for a call and its resends until one of them is decided, and for no other call.
 
     `decided`: attempts of this row that were answered or refused for good. A server that honours the
-    key does, and charges, a call once.
+    key does, and charges, a call once. What follows a call that was given up undecided may ask for
+    something else (another picture is judged, a person's note was added), and is told apart by that.
     """
-    return f"{item.job_id}-{item.number}-{decided}"
+    asked = fingerprint(item.item, "", left_out=item.dropped)[:16]
+    return f"{item.job_id}-{item.number}-{decided}-{asked}"
 
 
 def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Verdict:
