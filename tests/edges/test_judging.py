@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.core.test_checklist import RULES
+from tests.edges.ledger_room import NOW, accept, begin, new_row, open_items, picture, settlement
 
 from watcher.core.catalogue import Catalogue
-from watcher.core.jobs import Item, Judging, OpenItem, Operation, Picture, Refusal, RowState
+from watcher.core.jobs import (
+    Item,
+    Judging,
+    OpenItem,
+    Operation,
+    Picture,
+    Refusal,
+    RowState,
+    Verdict,
+)
 from watcher.core.profiles import load_profiles
 from watcher.ledger import Ledger
 from watcher.outbox import Outbox
-from watcher.work import Account, Judge, Place
+from watcher.work import Account, Judge, JudgeRules, Place
 from watcher.work.judging import lost
 
 if TYPE_CHECKING:
@@ -71,4 +82,31 @@ def test_a_picture_that_cannot_be_read_is_waited_for_by_nobody(
             catalogue=Catalogue.shipped(), rules=_never, again=_never,  # type: ignore[arg-type]
         )  # fmt: skip
         assert isinstance(asyncio.run(judge.load(JUDGED, account)), Refusal)
+    ledger.close()
+
+
+def test_every_question_has_its_own_tries(tmp_path: Path) -> None:
+    """After one that nobody answered for a day, with all its tries, the next one is asked as if it were the first."""
+    ledger = Ledger(tmp_path)
+    judge = Judge(
+        ledger=ledger, places={}, clock=lambda: NOW, catalogue=Catalogue.shipped(),
+        rules=lambda _: JudgeRules(vision="warn", rows=RULES), again=_never,  # type: ignore[arg-type]
+    )  # fmt: skip
+    accept(ledger, "a", [new_row(1, n=2)])
+    (row,) = open_items(ledger)
+    pictures = (picture(1), picture(2))
+    have = settlement(
+        RowState.WAITING, outcome="answered", problem=None, pictures=pictures, judging=True
+    )
+    none = settlement(
+        RowState.WAITING, judging=True, tries=4, verdict=Verdict(index=1, problem="It is off.")
+    )
+    for told in (have, none):
+        ledger.items.settle(row, begin(ledger, row), told, now=NOW)
+        found = ledger.items.again(row)
+        assert found is not None
+        row = judge.step(found)
+        assert (row.since, row.tries, row.asked) == (0.0, 0, 0)
+    assert row.judging is not None
+    assert row.judging.picture.index == 2
     ledger.close()

@@ -71,7 +71,7 @@ def settle_row(
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
     if item.judging is None:
         values |= _of_its_pictures(tx, item, settlement)
-    if settlement.judging and settlement.outcome in ("answered", "reused"):
+    if settlement.judging and (item.judging is None or settlement.verdict is not None):
         values |= {"tries": 0, "doubts": 0, "since": None}  # the next question has its own
     if settlement.found:
         values["found"] = _more_found(tx, item, settlement.found)

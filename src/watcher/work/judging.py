@@ -73,7 +73,7 @@ class Judge:
             asked = ask_about(judging.item, _kept(judging), rules.rows, self.catalogue)
         if isinstance(asked, Problem):
             return replace(item, judging=replace(judging, problem=asked))
-        return replace(item, item=asked, delivered=0, dropped=())
+        return replace(item, item=asked, delivered=0, dropped=(), asked=0)
 
     async def next_step(self, item: OpenItem) -> OpenItem | None:
         """What is to be asked for of a row whose call brought something; None where it is over."""
@@ -141,7 +141,7 @@ class Judge:
         again = self.rules(item.inbox).vision == "redo" and not item.asked_again
         if judging.left:
             more = replace(settlement, state=RowState.WAITING, judging=True, problem=JUDGED_NEXT,
-                           due_at=self.clock(), tries=0, doubts=0)  # fmt: skip
+                           due_at=self.clock())  # fmt: skip
             return with_words(item, more, again=again), None
         done = replace(settlement, state=RowState.DONE, judging=False, problem=None, due_at=None)
         unmet = [one for one in (*judging.verdicts, verdict) if one.unmet]
