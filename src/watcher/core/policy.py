@@ -1,4 +1,4 @@
-"""After an attempt: what a no means for the row and for its lane. Values in, a verdict out."""
+"""After an attempt: what a no means for the row and for its lane. Values in, a decision out."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Halt:
     scope: str
 
 
-Verdict: TypeAlias = Defer | Fail | Halt
+Decision: TypeAlias = Defer | Fail | Halt
 
 
 def idempotency_key(item: OpenItem, decided: int) -> str:
@@ -66,7 +66,7 @@ def idempotency_key(item: OpenItem, decided: int) -> str:
     return f"{item.job_id}-{item.number}-{decided}-{asked}"
 
 
-def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Verdict:
+def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Decision:
     """`now`: seconds since the epoch, against which the row's deadline is judged."""
     match refusal.no:
         case No.NOBODY if refusal.code == "model_not_found" and item.item.model_named_by_row:
@@ -91,13 +91,13 @@ def _mendable(refusal: Refusal, item: OpenItem) -> bool:
     return bool(refusal.param) and refusal.param not in item.dropped
 
 
-def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Verdict:
+def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Decision:
     if refusal.code in _NEVER_REGENERATE or item.doubts >= patience.ambiguous:
         return Fail(problem=as_problem(refusal))
     return Defer(tries=item.tries, doubts=item.doubts + 1, dropped=item.dropped)
 
 
-def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> Verdict:
+def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> Decision:
     if refusal.code in _UNCOUNTED:
         if item.since and now - item.since > ROW_DEADLINE:
             return Fail(problem=as_problem(refusal))
