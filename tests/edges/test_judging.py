@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.core.test_checklist import RULES
-from tests.edges.ledger_room import NOW, accept, begin, new_row, open_items, picture, settlement
+from tests.edges.ledger_room import (
+    LANE,
+    NOW,
+    accept,
+    begin,
+    new_row,
+    open_items,
+    picture,
+    settlement,
+)
 
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import (
@@ -109,4 +118,21 @@ def test_every_question_has_its_own_tries(tmp_path: Path) -> None:
         assert (row.since, row.tries, row.asked) == (0.0, 0, 0)
     assert row.judging is not None
     assert row.judging.picture.index == 2
+    ledger.close()
+
+
+def test_a_row_that_was_cancelled_on_its_way_to_a_question_is_done(tmp_path: Path) -> None:
+    """The order has made it done, with its pictures; that it finds so when its turn comes makes it nothing else."""
+    ledger = Ledger(tmp_path)
+    accept(ledger, "a", 1)
+    (row,) = open_items(ledger)
+    have = settlement(
+        RowState.WAITING, outcome="answered", problem=None, pictures=(picture(),), judging=True
+    )
+    ledger.items.settle(row, begin(ledger, row), have, now=NOW)
+    asked = ledger.items.again(row)
+    assert asked is not None
+    ledger.orders.cancel("a", now=NOW)
+    assert ledger.items.begin_attempt(asked, lane=LANE, n=1, now=NOW) is None
+    assert [one.state for one in ledger.views.rows("a")] == [RowState.DONE]
     ledger.close()
