@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.core.jobs import Item, No, OpenItem, Operation, Problem, Refusal
-from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, decide
+from watcher.core.pictures import KeptPicture
+from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, decide, idempotency_key
 
 NOW = 1_790_000_000.0
 PATIENCE = Patience(attempts=4, ambiguous=1)
@@ -148,3 +151,23 @@ def test_no_row_is_asked_for_for_ever(given_: list[Refusal]) -> None:
         )
     # At most: attempts, one resend, and once without each parameter.
     assert counted <= PATIENCE.attempts + PATIENCE.ambiguous + 3
+
+
+def test_a_key_stands_for_one_question() -> None:
+    """A resend has the key of its call. The question about the next picture has its own, though nobody answered
+    the one before: its answer would be taken for that of the other picture.
+    """
+    asked = open_item()
+    about = [
+        replace(
+            asked,
+            item=replace(
+                asked.item, images=(str(KeptPicture(sha256=sha, format="png", name="a")),)
+            ),
+        )
+        for sha in ("ab" * 32, "cd" * 32)
+    ]
+    keys = [idempotency_key(one, 1) for one in (asked, *about)]
+    assert len(set(keys)) == 3
+    assert keys == [idempotency_key(replace(one, doubts=1, asked=5), 1) for one in (asked, *about)]
+    assert idempotency_key(asked, 2) not in keys

@@ -19,9 +19,11 @@ from tests.edges.inbox_room import PLAIN, DeafEars, Room
 from watcher.core.errors import DiskError
 from watcher.inbox.claims import claim
 from watcher.inbox.ears import InotifyEars, MakeEars
+from watcher.inbox.hands import Hands
 from watcher.inbox.marker import InboxLock, prepare
 from watcher.inbox.patrol import Patrol
 from watcher.inbox.scan import Scanner
+from watcher.inbox.seen import drop_of
 from watcher.inbox.values import Drop, DropStuck, InboxFolder, InboxState, Waiting
 from watcher.inbox.watch import Watch
 
@@ -275,6 +277,29 @@ def test_large_drops_hold_up_no_small_one(room: Room) -> None:
         assert service.until(lambda: len(service.taken) == 5)
         go.set()
         assert service.until(lambda: len(service.taken) == 9)
+
+
+def test_an_urgent_drop_is_next_however_many_wait(room: Room) -> None:
+    """Large drops are given to their hands as they come: an urgent one waits for those in hand, and no others."""
+    begun, go = threading.Event(), threading.Event()
+
+    def take(_: Drop) -> None:
+        begun.set()
+        _wait_for(go)
+
+    hands = Hands(take, count=1, finished=lambda: None)
+    first, *others = (
+        drop_of(room.folder, path, (0, 0, 0, 0, 0))
+        for path in (b"a.csv", b"b.csv", b"c.csv", b"urgent/d.csv")
+    )
+    hands.give(first)
+    assert begun.wait(10)
+    for drop in others:
+        hands.give(drop)
+    go.set()
+    taken = [drop.path for drop, _ in hands.collect(wait=True)]
+    assert taken == [b"a.csv", b"urgent/d.csv", b"b.csv", b"c.csv"]
+    assert hands.stop() == []
 
 
 def _wait_for(go: threading.Event) -> None:

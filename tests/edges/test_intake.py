@@ -180,7 +180,9 @@ def test_the_same_drop_again_is_the_same_job(one: Desk) -> None:
 
 
 def test_again_and_other_rules_are_another_job(one: Desk) -> None:
-    """The folder `again/` runs everything anew, and so does an inbox that says something else now."""
+    """The folder `again/` runs everything anew, and so does an inbox that says something else now; not any
+    folder of that name further down.
+    """
     one.room.drop("a.csv", CSV)
     one.look()
     one.room.drop("again/a.csv", CSV)
@@ -190,6 +192,9 @@ def test_again_and_other_rules_are_another_job(one: Desk) -> None:
     one.look()
     assert len(one.ledger.views.jobs()) == 3
     one.room.drop("Again/Urgent/d.csv", CSV)
+    one.look()
+    assert len(one.ledger.views.jobs()) == 4
+    one.room.drop("a customer/again/e.csv", CSV)
     one.look()
     assert len(one.ledger.views.jobs()) == 4
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from tests.edges.ledger_room import accept
+from tests.edges.ledger_room import accept, begin, open_items, picture, settle, settlement
 from tests.edges.old_ledger import ledger_of_0_1, migrated, shape
 
 from watcher import __version__
 from watcher.core.errors import DiskError, LedgerError
+from watcher.core.jobs import RowState
 from watcher.ledger import Ledger, migrations
 from watcher.ledger.backups import check_database, copy_database
 from watcher.ledger.database import Database, open_database
@@ -131,6 +132,30 @@ def test_back_to_an_older_version(tmp_path: Path) -> None:
     assert not names & {"alembic_version", "schedules"}
     Ledger(tmp_path, upgrade=True).close()
     assert shape(file) == newest
+
+
+def test_back_to_a_version_that_judges_nothing(tmp_path: Path) -> None:
+    """Rows whose pictures were being judged are done, and so are their jobs: nobody pays for more pictures."""
+    ledger = Ledger(tmp_path)
+    for job, rows in (("judged", 1), ("failed", 2), ("goes on", 2)):
+        accept(ledger, job, rows)
+    judged = settlement(RowState.WAITING, outcome="answered", pictures=(picture(),), judging=True)
+    for one in open_items(ledger):
+        if one.number == 1:
+            ledger.items.settle(one, begin(ledger, one), judged, now=0.0)
+        elif one.job_id == "failed":
+            settle(ledger, one, RowState.FAILED)
+    ledger.close()
+    file = tmp_path / "ledger.sqlite3"
+    _downgrade(file, "0.1.0")
+    with closing(sqlite3.connect(file)) as old:
+        rows_now = old.execute("SELECT job_id, number, state, problem FROM rows").fetchall()
+        jobs = dict(old.execute("SELECT id, state FROM jobs WHERE state = 'running' OR ended_at"))
+    assert {line for line in rows_now if line[1] == 1} == {
+        (job, 1, "done", None) for job in ("judged", "failed", "goes on")
+    }
+    assert ("goes on", 2, "queued", None) in rows_now
+    assert jobs == {"judged": "done", "failed": "partial", "goes on": "running"}
 
 
 def test_there_is_no_way_to_a_version_that_never_was(tmp_path: Path) -> None:

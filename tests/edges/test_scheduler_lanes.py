@@ -107,6 +107,31 @@ def test_a_probe_that_was_not_sent_lets_the_next_one_probe(lanes: Lanes, clock: 
     assert lanes.admit(SISTER)
 
 
+@pytest.mark.parametrize("scope", ["provider", "model"])
+def test_a_probe_of_both_leaves_neither_waiting_for_ever(
+    lanes: Lanes, clock: Clock, scope: str
+) -> None:
+    """One call probes provider and model, and says no for one of them: both are probed again later."""
+    lanes.halt(LANE, NO_MONEY, "provider")
+    lanes.halt(LANE, NO_MONEY, "model")
+    clock.now += 300
+    assert lanes.admit(LANE)
+    lanes.halt(LANE, NO_MONEY, scope)
+    assert (refused_until(lanes, LANE), refused_until(lanes, SISTER)) == (clock.now + 900,) * 2
+    clock.now += 900
+    assert lanes.admit(LANE)
+
+
+def test_a_probe_of_the_provider_may_find_its_own_model_gone(lanes: Lanes, clock: Clock) -> None:
+    """That model is halted, and the provider is probed again, by rows of another one too."""
+    lanes.halt(LANE, NO_MONEY, "provider")
+    clock.now += 300
+    assert lanes.admit(LANE)
+    lanes.halt(LANE, NO_MONEY, "model")
+    clock.now += 900
+    assert lanes.admit(SISTER)
+
+
 def test_a_probe_from_before_a_reload_puts_nothing_off(lanes: Lanes, clock: Clock) -> None:
     """Somebody paid and reloaded while it was under way: the next one is let go at once all the same."""
     lanes.halt(LANE, NO_MONEY, "provider")

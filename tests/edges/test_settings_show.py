@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from watcher.cli import init
 from watcher.daemon.daemon import GRACE
 from watcher.settings import (
     Changes,
@@ -166,9 +167,17 @@ def test_unit_is_hardened(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-80:]
 
 
-def test_unit_waits_for_the_calls_in_flight() -> None:
+@pytest.mark.parametrize(
+    "unit",
+    [
+        UNIT.read_text("utf-8"),
+        UNIT.with_name("image-watcher@.service").read_text("utf-8"),
+        init._UNIT,
+    ],
+    ids=["service", "one of several", "init"],
+)
+def test_unit_waits_for_the_calls_in_flight(unit: str) -> None:
     """The service is given more time to stop than any call takes, whatever the settings say."""
-    unit = UNIT.read_text(encoding="utf-8")
     stop = re.search(r"^TimeoutStopSec=(\d+)$", unit, flags=re.MULTILINE)
     assert stop is not None
     assert int(stop[1]) > GRACE + 30

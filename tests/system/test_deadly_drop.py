@@ -33,3 +33,18 @@ def test_after_three_starts_it_is_refused_and_others_go_on(tmp_path: Path) -> No
         assert one.wait_over("good.csv").statuses == ["done"]
         (reason,) = wait_for(lambda: list(one.inbox.glob("failed/*/*/deadly.csv.error.txt")))
         assert "4 times" in reason.read_text("utf-8")
+
+
+def test_a_service_that_is_stopped_died_of_nothing(tmp_path: Path) -> None:
+    """Who restarts it while a large drop is taken up, again and again, does not have that drop refused."""
+    with sandbox() as api, house(tmp_path / "house", api.base_url) as one:
+        one.stop()
+        with closing(sqlite3.connect(one.state / "ledger.sqlite3")) as ledger, ledger:
+            ledger.execute(
+                "INSERT INTO claims (id, inbox, path, state, created_at, deaths)"
+                " VALUES ('large', 'not served', x'61', 'intended', 1.0, 2)"
+            )
+        one.start()
+        assert _deaths(one) == 2
+        assert one.stop() == 0
+        assert _deaths(one) == 0

@@ -110,7 +110,7 @@ def test_a_text_is_reused(tmp_path: Path) -> None:
 
 def test_after_a_crash_equal_rows_pay_once_as_well(tmp_path: Path) -> None:
     """The call that the crash cut off is made once more, and the equal row waits for what it brings."""
-    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+    with sandbox(faults=["slow=60:1"]) as api, house(tmp_path, api.base_url) as home:
         home.drop("a.csv", prompts_csv(["a cat"] * 2))
         wait_for(lambda: api.stats()["calls"], 30, "the first call")
         home.restart()
@@ -146,7 +146,7 @@ def test_a_reused_picture_comes_in_the_size_that_its_row_wants(tmp_path: Path) -
 
 def test_rows_that_wait_for_their_equal_are_cancelled_as_others_are(tmp_path: Path) -> None:
     """The one in flight is paid for and kept; those that wait for what it brings take nothing over."""
-    with sandbox(latency="1") as api, house(tmp_path, api.base_url) as home:
+    with sandbox(latency="4") as api, house(tmp_path, api.base_url) as home:
         home.drop("a.csv", prompts_csv(["a cat"] * 4))
         wait_for(lambda: api.stats()["calls"], 30, "the first call")
         (home.inbox / "a.csv.CANCEL").write_text("")

@@ -68,8 +68,8 @@ RestartSec=5
 # 78: the settings cannot be used; trying again changes nothing.
 RestartPreventExitStatus=78
 WatchdogSec=120
-# The longest call takes 600 seconds; it has been paid for and is waited for.
-TimeoutStopSec=660
+# No call takes longer than 900 seconds; one in flight is paid for and is waited for.
+TimeoutStopSec=960
 KillMode=mixed
 NoNewPrivileges=yes
 

@@ -23,15 +23,12 @@ _FORMATS = {"jpg": "jpeg"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRules:
-    """What is looked for, and what follows: nothing, a word in the results, or one more try. `vision`: what
-    a model says of the picture by the checklist of its row; it comes later, and costs.
-    """
+    """What is looked for, and what follows: nothing, a word in the results, or one more try."""
 
     transparency: Rule = "off"
     size: Rule = "off"
     blank: Rule = "off"
     duplicates: Rule = "off"
-    vision: Rule = "off"
 
     @property
     def any(self) -> bool:

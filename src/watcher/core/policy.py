@@ -1,4 +1,4 @@
-"""After an attempt: what a no means for the row and for its lane. Values in, a verdict out."""
+"""After an attempt: what a no means for the row and for its lane. Values in, a decision out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from watcher.core.jobs import No, OpenItem, Problem, Refusal
+from watcher.core.reuse import fingerprint
 
 # Waiting for these costs nothing and ends by itself: they are not counted against the row, only
 # against its deadline (API-FACTS: rate answers are unlimited in count, bounded by time).
@@ -51,19 +52,21 @@ class Halt:
     scope: str
 
 
-Verdict: TypeAlias = Defer | Fail | Halt
+Decision: TypeAlias = Defer | Fail | Halt
 
 
 def idempotency_key(item: OpenItem, decided: int) -> str:
     """Equal for a call and its resends until one of them is decided, and for no other call.
 
     `decided`: attempts of this row that were answered or refused for good. A server that honours the
-    key does, and charges, a call once.
+    key does, and charges, a call once. What follows a call that was given up undecided may ask for
+    something else (another picture is judged, a person's note was added), and is told apart by that.
     """
-    return f"{item.job_id}-{item.number}-{decided}"
+    asked = fingerprint(item.item, "", left_out=item.dropped)[:16]
+    return f"{item.job_id}-{item.number}-{decided}-{asked}"
 
 
-def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Verdict:
+def decide(refusal: Refusal, item: OpenItem, patience: Patience, *, now: float) -> Decision:
     """`now`: seconds since the epoch, against which the row's deadline is judged."""
     match refusal.no:
         case No.NOBODY if refusal.code == "model_not_found" and item.item.model_named_by_row:
@@ -88,13 +91,13 @@ def _mendable(refusal: Refusal, item: OpenItem) -> bool:
     return bool(refusal.param) and refusal.param not in item.dropped
 
 
-def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Verdict:
+def _after_doubt(refusal: Refusal, item: OpenItem, patience: Patience) -> Decision:
     if refusal.code in _NEVER_REGENERATE or item.doubts >= patience.ambiguous:
         return Fail(problem=as_problem(refusal))
     return Defer(tries=item.tries, doubts=item.doubts + 1, dropped=item.dropped)
 
 
-def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> Verdict:
+def _later(refusal: Refusal, item: OpenItem, patience: Patience, now: float) -> Decision:
     if refusal.code in _UNCOUNTED:
         if item.since and now - item.since > ROW_DEADLINE:
             return Fail(problem=as_problem(refusal))

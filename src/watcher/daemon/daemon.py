@@ -221,6 +221,8 @@ class Daemon:
         await close_accounts(self.work.accounts)
         for one in self.serving.values():
             one.close()
+        with suppress(DiskError):
+            self.ledger.claims.survived()
         self.ledger.close()
         self._lock.release()
         self.log.info("daemon.stopped")

@@ -216,7 +216,8 @@ def _approve_above(settings: Settings, name: str) -> Decimal | None:
 
 
 def check_rules(inbox: Inbox) -> CheckRules:
-    return CheckRules(**inbox.checks.model_dump())
+    """Those of a look; the word of a model comes later (`work.judging`)."""
+    return CheckRules(**inbox.checks.model_dump(exclude={"vision"}))
 
 
 def _row_settings(inbox: Inbox, api: Api) -> Mapping[str, Json]:

@@ -14,8 +14,7 @@ from watcher.core.log import Log
 from watcher.core.naming import safe_stem
 from watcher.core.schedule import Timetable, timetable
 from watcher.daemon.each import Each
-from watcher.inbox import InboxFolder, lies, put
-from watcher.intake import AGAIN
+from watcher.inbox import AGAIN, InboxFolder, lies, put
 from watcher.ledger import Ledger, Scheduled
 from watcher.settings import Schedule, Settings
 

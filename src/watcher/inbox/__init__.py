@@ -19,8 +19,11 @@ from watcher.inbox.placing import place, place_beside
 from watcher.inbox.prune import Archived, archived, remove_archived
 from watcher.inbox.put import lies, put
 from watcher.inbox.scan import Scanner
+from watcher.inbox.seen import flags
 from watcher.inbox.snapshot import Snapshot, discard, snapshot
 from watcher.inbox.values import (
+    AGAIN,
+    URGENT,
     Drop,
     DropBusy,
     DropGone,
@@ -34,6 +37,8 @@ from watcher.inbox.watch import Watch
 from watcher.inbox.words import allow, disk_in_words, who
 
 __all__ = [
+    "AGAIN",
+    "URGENT",
     "Archived",
     "Claimed",
     "Drop",
@@ -64,6 +69,7 @@ __all__ = [
     "fetch_marker",
     "find_archived",
     "find_claimed",
+    "flags",
     "free_bytes",
     "is_network",
     "is_ready",

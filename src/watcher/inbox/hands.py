@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from itertools import count as numbers
+from queue import Empty, PriorityQueue, SimpleQueue
 from typing import Generic, TypeVar
 
 from watcher.inbox.values import Drop
@@ -17,7 +18,8 @@ T = TypeVar("T")
 
 
 class Hands(Generic[T]):
-    """`take` is called with each drop in one of `count` threads; `finished` when nothing is left to take up.
+    """`take` is called with each drop in one of `count` threads, urgent ones first; `finished` when nothing is
+    left to take up.
 
     All methods are for one thread.
     """
@@ -28,14 +30,15 @@ class Hands(Generic[T]):
         self._take = take
         self._count = count
         self._finished = finished
-        self._todo: SimpleQueue[Drop | None] = SimpleQueue()
+        self._todo: PriorityQueue[tuple[bool, int, Drop | None]] = PriorityQueue()
+        self._numbers = numbers()
         self._done: SimpleQueue[tuple[Drop, T | None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._held = 0
 
     def give(self, drop: Drop) -> None:
         self._held += 1
-        self._todo.put(drop)
+        self._todo.put((not drop.urgent, next(self._numbers), drop))
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) < min(self._count, self._held):
             thread = threading.Thread(target=self._work, name=f"hand of {drop.inbox}", daemon=True)
@@ -61,18 +64,18 @@ class Hands(Generic[T]):
         """Finish what is in hand; returns, when all hands are empty, what was not taken up. Collect the rest."""
         left = []
         with suppress(Empty):
-            while drop := self._todo.get_nowait():
+            while drop := self._todo.get_nowait()[-1]:
                 left.append(drop)
         self._held -= len(left)
         for _ in self._threads:
-            self._todo.put(None)
+            self._todo.put((True, next(self._numbers), None))
         for thread in self._threads:
             thread.join()
         self._threads.clear()
         return left
 
     def _work(self) -> None:
-        while (drop := self._todo.get()) is not None:
+        while (drop := self._todo.get()[-1]) is not None:
             result: T | None = None
             try:
                 result = self._take(drop)

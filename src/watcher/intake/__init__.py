@@ -2,12 +2,10 @@
 
 from watcher.intake.estimating import FileEstimate, estimate_file
 from watcher.intake.expected import Expected
-from watcher.intake.intake import AGAIN, URGENT, Intake, Space
+from watcher.intake.intake import Intake, Space
 from watcher.intake.rules import InboxRules, named_pictures
 
 __all__ = [
-    "AGAIN",
-    "URGENT",
     "Expected",
     "FileEstimate",
     "InboxRules",

@@ -22,6 +22,8 @@ from watcher.core.log import Log
 from watcher.core.naming import job_folder
 from watcher.core.report import duplicate_note, waiting_note
 from watcher.inbox import (
+    AGAIN,
+    URGENT,
     Claimed,
     Drop,
     DropBusy,
@@ -39,6 +41,7 @@ from watcher.inbox import (
     fetch_marker,
     find_archived,
     find_claimed,
+    flags,
     sha256_in,
     snapshot,
     unclaim,
@@ -55,7 +58,6 @@ from watcher.ledger import Acceptance, Claim, Earlier, Incoming, Ledger, NewJob
 
 _MOST_DEATHS = 3  # of starts, while they took up the same claim: then it is not tried again
 _TORN_GRACE = 10  # settle times that a drop which ends in the middle may take to become whole
-AGAIN, URGENT = "again", "urgent"
 URGENT_PRIORITY = 0
 
 
@@ -228,7 +230,7 @@ class Intake:
         return None
 
     def _new_job(self, claimed: Claimed, taken: Snapshot | None, rules: InboxRules) -> NewJob:
-        urgent = _lies_in(claimed, URGENT)
+        urgent = URGENT in flags(claimed.path)
         return NewJob(
             id=claimed.claim_id,
             inbox=self.folder.name,
@@ -379,12 +381,7 @@ class Intake:
 
 def _is_anew(claimed: Claimed) -> bool:
     """It was dropped into `again/`: everything is made, and paid, once more."""
-    return _lies_in(claimed, AGAIN)
-
-
-def _lies_in(claimed: Claimed, folder: str) -> bool:
-    """In any case of letters: file managers like to begin with a capital."""
-    return folder.encode() in claimed.path.lower().split(b"/")[:-1]
+    return AGAIN in flags(claimed.path)
 
 
 def _moved(path: bytes, before: bytes, here: bytes) -> bytes:

@@ -72,6 +72,11 @@ class Claims:
             with self._database.write() as tx:
                 tx.execute(update(_table).where(mine).values(deaths=0))
 
+    def survived(self) -> None:
+        """The process ends in order: what it was taking up did not end it, however often that is repeated."""
+        with self._database.write() as tx:
+            tx.execute(update(_table).where(_table.c.deaths > 0).values(deaths=0))
+
     def open(self, inbox: str | None = None) -> Iterator[Claim]:
         """Every claim whose original is not in its archive yet."""
         query = select(_table).where(_table.c.state.in_(("intended", "accepted")))

@@ -39,7 +39,7 @@ from watcher.ledger.database import Database
 from watcher.ledger.jobs import cancelled_values, end_if_over
 from watcher.ledger.orders import GOES_ON
 from watcher.ledger.paid import note_paid
-from watcher.ledger.settling import OVER, add_pictures, end_attempt, set_row, settle_row
+from watcher.ledger.settling import OVER, add_pictures, end_attempt, settle_row
 from watcher.ledger.verdicts import judging_of, note_verdict
 
 _jobs, _rows, _slices = schema.jobs, schema.rows, schema.slices
@@ -344,10 +344,12 @@ def _set_slice(tx: Connection, slice_: Slice, **values: object) -> None:
 
 
 def _cancel_if_ordered(tx: Connection, item: OpenItem, now: float) -> bool:
-    """A row that would be asked for again is not, once its job is cancelled."""
+    """A row that would be asked for again is not, once its job is cancelled; the order may have ended it before."""
     cancelled = _is_cancelled(tx, item)
     if cancelled:
-        set_row(tx, item, **cancelled_values(now))
+        mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+        still_open = _rows.c.state.in_(OPEN_STATES)
+        tx.execute(update(_rows).where(mine, still_open).values(**cancelled_values(now)))
     return cancelled
 
 

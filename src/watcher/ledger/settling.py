@@ -17,11 +17,6 @@ _rows, _attempts, _pictures = schema.rows, schema.attempts, schema.pictures
 OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
 
-def set_row(tx: Connection, item: OpenItem, **values: object) -> None:
-    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
-    tx.execute(update(_rows).where(mine).values(**values))
-
-
 def end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float) -> float:
     """Returns how long the attempt took, in seconds."""
     mine = _attempts.c.id == attempt
@@ -71,13 +66,14 @@ def settle_row(
         values["cost"] = func.coalesce(_rows.c.cost, 0) + cost
     if item.judging is None:
         values |= _of_its_pictures(tx, item, settlement)
-    if settlement.judging and settlement.outcome in ("answered", "reused"):
+    if settlement.judging and (item.judging is None or settlement.verdict is not None):
         values |= {"tries": 0, "doubts": 0, "since": None}  # the next question has its own
     if settlement.found:
         values["found"] = _more_found(tx, item, settlement.found)
     if settlement.outcome == "nobody":
         values["since"] = None  # its day begins anew when its lane reopens
-    set_row(tx, item, **values)
+    mine = (_rows.c.job_id == item.job_id) & (_rows.c.number == item.number)
+    tx.execute(update(_rows).where(mine).values(**values))
 
 
 def _of_its_pictures(tx: Connection, item: OpenItem, settlement: Settlement) -> dict[str, object]:

@@ -99,7 +99,10 @@ class Lanes:
         return any(key in self._probing for key in _keys(lane))
 
     def halt(self, lane: LaneKey, problem: Problem, scope: str) -> tuple[HaltedLane, bool]:
-        """Close the lane, or put off the next probe of a closed one after a probe; True when it was open."""
+        """Close the lane, or put off the next probe of a closed one after a probe; True when it was open.
+
+        A probe tells nothing about what else it was a probe of: that is put off as well.
+        """
         key = lane.account if scope == "provider" else str(lane)
         before = self._halted.get(key)
         steps = _COMES_BACK.get(problem.code, self.patient)
@@ -114,10 +117,11 @@ class Lanes:
             probe_at=probe_at if before is None or probed else before.probe_at,
             probes=probes,
         )
+        self._probing.discard(key)
+        self.undecided(lane)
         if before is not None and is_by_hand(before):
             return before, False
         self._halted[key] = halted
-        self._probing.discard(key)
         return halted, before is None
 
     def passed(self, lane: LaneKey) -> tuple[str, ...]:

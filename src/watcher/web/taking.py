@@ -18,8 +18,7 @@ from watcher.core.errors import DropError
 from watcher.core.jobs import JobState
 from watcher.core.naming import safe_stem
 from watcher.core.webhooks import ID, SIGNATURE, TIMESTAMP, Signer, is_fresh
-from watcher.inbox import put
-from watcher.intake import AGAIN
+from watcher.inbox import AGAIN, put
 from watcher.intake.drops import open_drop
 from watcher.ledger import Post
 from watcher.web.access import Access

@@ -16,7 +16,7 @@ _JOBS = 16  # whose prints are remembered; those of others are read again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Found:
     """`print` is to be kept with the picture. `redo`: it is put aside and asked for again."""
 
     print: str = ""
@@ -33,11 +33,11 @@ class Checking:
     _prints: OrderedDict[str, dict[str, str]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, item: OpenItem, picture: Picture, facts: PictureFacts) -> Verdict:
+    def look(self, item: OpenItem, picture: Picture, facts: PictureFacts) -> Found:
         """A picture that is whole in the outbox. A row is asked again once at most, for whatever reason."""
         rules = self.rules(item.inbox)
         if not rules.any or item.item.operation is Operation.ANALYZE:
-            return Verdict()
+            return Found()
         seen = look_of(facts.thumbnail)
         one = Checked(file=picture.file, format=picture.format, width=picture.width,
                       height=picture.height, look=seen)  # fmt: skip
@@ -49,7 +49,7 @@ class Checking:
             if mark and not redo:
                 known[picture.file] = mark
         told = tuple(_put_aside(each) if redo else each.adjustment for each in found)
-        return Verdict(print=mark, told=told, redo=redo)
+        return Found(print=mark, told=told, redo=redo)
 
     def _known(self, job: str) -> dict[str, str]:
         if job not in self._prints:

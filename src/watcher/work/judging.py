@@ -35,7 +35,9 @@ from watcher.work.settlements import BROKEN, JUDGED_NEXT, counted, given_up
 from watcher.work.values import Account, Place
 
 _OFF = Problem(code="judging_off", what="checks.vision is off now.")
-_GONE = ("disk_away", "disk_link")  # a folder, or the file, is not there
+# A folder, or the file, is not there, or is no longer ours to read: that is no disk that everybody waits for.
+_GONE = ("disk_away", "disk_link", "disk_name_taken", "disk_forbidden")
+_NOT_THERE = "The picture lies there no more, or cannot be read."
 _UNCLEAR = "The model did not say yes or no to every point."
 
 
@@ -71,7 +73,7 @@ class Judge:
             asked = ask_about(judging.item, _kept(judging), rules.rows, self.catalogue)
         if isinstance(asked, Problem):
             return replace(item, judging=replace(judging, problem=asked))
-        return replace(item, item=asked, delivered=0, dropped=())
+        return replace(item, item=asked, delivered=0, dropped=(), asked=0)
 
     async def next_step(self, item: OpenItem) -> OpenItem | None:
         """What is to be asked for of a row whose call brought something; None where it is over."""
@@ -124,7 +126,7 @@ class Judge:
             except DiskError as error:
                 if not _is_gone(error, place):
                     raise
-                return _unseen(Problem(code="picture_gone", what="The picture lies there no more."))
+                return _unseen(Problem(code="picture_gone", what=_NOT_THERE))
 
         return await asyncio.get_running_loop().run_in_executor(place.disk, read)
 
@@ -139,7 +141,7 @@ class Judge:
         again = self.rules(item.inbox).vision == "redo" and not item.asked_again
         if judging.left:
             more = replace(settlement, state=RowState.WAITING, judging=True, problem=JUDGED_NEXT,
-                           due_at=self.clock(), tries=0, doubts=0)  # fmt: skip
+                           due_at=self.clock())  # fmt: skip
             return with_words(item, more, again=again), None
         done = replace(settlement, state=RowState.DONE, judging=False, problem=None, due_at=None)
         unmet = [one for one in (*judging.verdicts, verdict) if one.unmet]
@@ -197,7 +199,7 @@ def lost(item: OpenItem) -> Settlement:
 
 
 def _is_gone(error: DiskError, place: Place) -> bool:
-    """A picture that is not there, in an outbox that is."""
+    """A picture that is not there for us, in an outbox that is."""
     return error.code in _GONE and place.outbox.root.is_dir()
 
 

@@ -140,12 +140,12 @@ class Keeping:
                 return not_a_picture(error)
             stem = stem_at(item.stem, index)
             picture = place.outbox.save_picture(item.folder, stem, index, content, facts)
-            verdict = self.checking.look(item, picture, facts)
-            if verdict.redo:
+            found = self.checking.look(item, picture, facts)
+            if found.redo:
                 place.outbox.set_aside(item.folder, picture.file)
-                return Kept(found=verdict.told, put_aside=1)
+                return Kept(found=found.told, put_aside=1)
             self.add_copy(item, picture, content)
-            return Kept(pictures=(replace(picture, print=verdict.print),), found=verdict.told)
+            return Kept(pictures=(replace(picture, print=found.print),), found=found.told)
 
         return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
 

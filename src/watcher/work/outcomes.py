@@ -92,18 +92,18 @@ class Outcomes:
         return Delivered(item=item, state=settlement.state, job_over=over, sent=sent)
 
     async def refuse(self, asked: Asked, refusal: Refusal, *, outage: bool) -> Outcome:
-        verdict = decide(refusal, asked.item, self.patience, now=self.clock())
+        decision = decide(refusal, asked.item, self.patience, now=self.clock())
         sent = asked.attempt != UNSENT
         by_server = sent and refusal.no is No.LATER
         settlement = refused(asked.item, refusal, self.cost(asked, refusal))
-        if isinstance(verdict, Fail) and by_server and outage and self._is_young(asked.item):
-            verdict = Halt(problem=replace(verdict.problem, code="outage"), scope="provider")
+        if isinstance(decision, Fail) and by_server and outage and self._is_young(asked.item):
+            decision = Halt(problem=replace(decision.problem, code="outage"), scope="provider")
             # Behind the others: a row that is refused always must not be every probe.
             due_at = self.clock() + _OUTAGE_WAIT
             settlement = replace(
-                settlement, state=RowState.WAITING, due_at=due_at, problem=verdict.problem
+                settlement, state=RowState.WAITING, due_at=due_at, problem=decision.problem
             )
-        match verdict:
+        match decision:
             case Fail(problem=problem):
                 over = await self._fail(asked, settlement, problem)
                 unanswered = refusal.no is No.AMBIGUOUS
@@ -118,7 +118,7 @@ class Outcomes:
                 return Halted(item=asked.item, problem=problem, scope=scope)
             case Defer():
                 await self.learning.learn(asked, refusal)
-                return await self._defer(asked, refusal, settlement, verdict)
+                return await self._defer(asked, refusal, settlement, decision)
 
     def fetch_later(self, asked: Asked, lost: Refusal) -> Deferred:
         """The attempt stays open and its reply on the disk, where the next look finds it, after a crash too."""
@@ -175,14 +175,14 @@ class Outcomes:
         return over
 
     async def _defer(
-        self, asked: Asked, refusal: Refusal, settlement: Settlement, verdict: Defer
+        self, asked: Asked, refusal: Refusal, settlement: Settlement, decision: Defer
     ) -> Deferred:
         wait = 0.0
-        if not verdict.at_once:
+        if not decision.at_once:
             wait = wait_before(max(1, asked.item.asked), refusal, self.retry, self.random)
         due_at, problem = self.clock() + wait, as_problem(refusal)
         item = replace(
-            asked.item, tries=verdict.tries, doubts=verdict.doubts, dropped=verdict.dropped,
+            asked.item, tries=decision.tries, doubts=decision.doubts, dropped=decision.dropped,
             due_at=due_at, pending=None,
         )  # fmt: skip
         waiting = replace(settlement, state=RowState.WAITING, problem=problem, due_at=due_at)

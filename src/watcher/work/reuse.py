@@ -77,7 +77,7 @@ class Reuse:
     async def _taken_over(self, item: OpenItem) -> Settlement | None:
         since = self.clock() - self.days(item.inbox) * _DAY
         if item.judging is not None:
-            return await self.judge.known(item, since)
+            return await self.on_disk(lambda: self.judge.known(item, since))
         find = self.ledger.paid.find
         paid = await self.on_disk(lambda: self.ledger.call(find, item.fingerprint, since=since))
         if paid is None or (paid.job_id, paid.number) == (item.job_id, item.number):

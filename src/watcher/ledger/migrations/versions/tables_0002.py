@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -141,6 +143,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _end_judging()
     for table, column in (
         ("jobs", "approved"),
         ("jobs", "hold_until"),
@@ -164,3 +167,17 @@ def downgrade() -> None:
     op.drop_table("renditions")
     op.drop_table("renditions_due")
     op.drop_table("schedules")
+
+
+def _end_judging() -> None:
+    """A program that judges nothing would pay for another picture of a row that has all of its own."""
+    rows = "UPDATE rows SET state = 'done', problem = NULL, due_at = NULL, ended_at = :now WHERE judging"
+    jobs = (
+        "UPDATE jobs SET ended_at = :now, state = CASE WHEN EXISTS"
+        " (SELECT 1 FROM rows WHERE job_id = jobs.id AND state <> 'done') THEN 'partial' ELSE 'done' END"
+        " WHERE EXISTS (SELECT 1 FROM rows WHERE job_id = jobs.id AND judging)"
+        " AND NOT EXISTS (SELECT 1 FROM rows WHERE job_id = jobs.id"
+        " AND rows.state IN ('queued', 'running', 'waiting'))"
+    )
+    for change in (rows, jobs):
+        op.execute(sa.text(change).bindparams(now=time.time()))
