@@ -109,8 +109,11 @@ class Gathering:
 def _headline(
     about: Mapping[str, Any], halted: Sequence[HaltedLane], open_rows: Mapping[RowState, int]
 ) -> tuple[str, str]:
-    if any("/" not in lane.key for lane in halted):
+    accounts = {lane.key for lane in halted if "/" not in lane.key}
+    if accounts and accounts.issuperset(about["accounts"]):
         return "Paused: nothing is asked for until the cause is gone", "paused"
+    if accounts:
+        return "Partly paused: some inboxes wait until the cause is gone", "paused"
     if halted:
         return "Partly paused: one model is not asked for", "paused"
     troubled = [name for name, one in about["inboxes"].items() if one["state"] == "offline"]
