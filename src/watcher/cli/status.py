@@ -14,6 +14,7 @@ from rich.text import Text
 
 from watcher.cli import schedules
 from watcher.core.jobs import JobState, RowState
+from watcher.core.report.times import counted
 from watcher.core.results import JobResult
 from watcher.daemon import is_running, read_about
 from watcher.ledger import HaltedLane, Ledger
@@ -53,6 +54,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
     parts += schedules.lines(settings, ledger, now)
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
+    parts += [_held(job) for job in jobs if is_held(job)]
     parts += _rates(settings)
     parts += _retiring(settings)
     parts.append(jobs_table(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
@@ -70,7 +72,9 @@ def watch(settings: Settings, ledger: Ledger, console: Console) -> None:
 def _daemon(settings: Settings) -> Text:
     if is_running(settings.state_dir):
         told = read_about(settings.state_dir)
-        words = f"The daemon is running; {told.get('in_flight', 0)} calls in flight."
+        words = (
+            f"The daemon is running; {counted(int(told.get('in_flight', 0)), 'call')} in flight."
+        )
         if told.get("page"):
             words += f" Its page: {told['page']}"
         text = Text(words, style="green")
@@ -101,6 +105,20 @@ def _lane(lane: HaltedLane, now: float) -> Text:
     return Text(words, style="yellow")
 
 
+def is_held(job: JobResult) -> bool:
+    """Something of it is open, and does not move before somebody, or midnight, lets it."""
+    return job.state is JobState.RUNNING and bool(job.paused)
+
+
+def _held(job: JobResult) -> Text:
+    return Text(f"Paused, {job.name}: {job.paused} ({job.id})", style="yellow")
+
+
+def state_of(job: JobResult) -> Text:
+    """In a word, and its colour."""
+    return Text("paused", "yellow") if is_held(job) else Text(job.state, COLOURS[job.state])
+
+
 def _rates(settings: Settings) -> list[Text]:
     """How fast each lane is asked, and what holds it back."""
     told = read_about(settings.state_dir).get("rates", ()) if is_running(settings.state_dir) else ()
@@ -117,7 +135,7 @@ def _minute(kind: str, told: Mapping[str, Any]) -> str:
     limits = {"as set": told["set"], "as learnt": told["learnt"]}
     known = {why: limit for why, limit in limits.items() if limit is not None}
     why = min(known, key=lambda one: float(known[one]), default="")
-    return f"{told['used']} {kind}" + (
+    return counted(int(told["used"]), kind.removesuffix("s")) + (
         f" (at most {round(float(known[why]), 1):,.10g}, {why})" if why else ""
     )
 
@@ -144,7 +162,7 @@ def jobs_table(jobs: Sequence[JobResult]) -> Table:
         table.add_row(
             job.id,
             Text(job.name),
-            Text(job.state, style=COLOURS[job.state]),
+            state_of(job),
             f"{job.ended}/{job.rows}",
             str(job.counts.get(RowState.FAILED, 0) or ""),
             cost,

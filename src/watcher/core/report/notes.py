@@ -48,7 +48,8 @@ def order_in_vain_note(name: str, order: str) -> str:
     """`<name>.CANCEL` or `.APPROVED` where nothing is running."""
     return _text(
         [f"nothing to do: {one_line(name)}",
-         f"No job of {one_line(name)} is running, so that there is nothing to {_ORDERS[order]}."]
+         f"No job of {one_line(name)} is running, so that there is nothing to {_ORDERS[order]}.",
+         "What was made of it before stays in the outbox; its index.html names all jobs."]
     )  # fmt: skip
 
 
