@@ -248,10 +248,10 @@ def test_a_narrow_terminal_shows_all_of_it(worked: House) -> None:
     """At forty columns nothing is cut off: ids and paths can be copied, folded where they do not fit."""
     job = _id(worked, "bad.csv")
     for words, wanted in (
-        (("jobs",), (job, "bad.csv", "partial")),
+        (("jobs",), (job, "bad.csv", "partial  2/2  1 failed")),
         (("status",), (job, str(worked.inbox))),
         (("show", job), (job, str(worked.outbox), "bad.csv")),
-        (("costs",), ("$0.",)),
+        (("costs",), ("calls  images   cost",)),
     ):
         done = subprocess.run(
             [*PROGRAM, *words, "--config", str(worked.config)],

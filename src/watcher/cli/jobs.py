@@ -16,7 +16,7 @@ from rich.text import Text
 
 from watcher import __version__
 from watcher.cli.common import AsJson, Config, Job, load_settings, open_ledger
-from watcher.cli.status import jobs_table, state_of
+from watcher.cli.status import JobsTable, state_of
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState, RowState
 from watcher.core.report import job_json
@@ -53,7 +53,7 @@ def jobs(
     if as_json:
         typer.echo(json.dumps([job_json(job, version=__version__) for job in shown], indent=2))
     elif shown:
-        Console().print(jobs_table(shown))
+        Console().print(JobsTable(shown))
     else:
         typer.echo("There are no such jobs.")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +21,7 @@ from watcher.ledger import HaltedLane, Ledger
 from watcher.settings import Settings
 
 _MOST_JOBS = 20
+_TABLE = 72  # columns that the table of jobs needs
 _EVERY = 1.0  # seconds between two looks of --watch
 COLOURS = {
     JobState.RUNNING: "cyan",
@@ -57,7 +58,7 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts += [_held(job) for job in jobs if is_held(job)]
     parts += _rates(settings)
     parts += _retiring(settings)
-    parts.append(jobs_table(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
+    parts.append(JobsTable(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
 
 
@@ -147,10 +148,32 @@ def _retiring(settings: Settings) -> list[Text]:
     return [Text(f"{one['what']} {one['hint']}", style="yellow") for one in told if running]
 
 
-def jobs_table(jobs: Sequence[JobResult]) -> Table:
+@dataclass(frozen=True, slots=True)
+class JobsTable:
+    """A table; on a terminal too narrow for it two lines a job, since a number that is folded is another one."""
+
+    jobs: Sequence[JobResult]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        yield from [_table(self.jobs)] if options.max_width >= _TABLE else map(_lines, self.jobs)
+
+
+def _lines(job: JobResult) -> Text:
+    failed = job.counts.get(RowState.FAILED, 0)
+    facts = [f"{job.ended}/{job.rows}", f"{failed} failed" if failed else "", _cost(job)]
+    about = Text(f"{job.id}  ").append_text(state_of(job)).append("  ")
+    about.append("  ".join(filter(None, facts)))
+    return about.append(f"\n  {job.name}" + (f": {job.problem.what}" if job.problem else ""))
+
+
+def _cost(job: JobResult) -> str:
+    return "" if job.cost_usd is None else f"${job.cost_usd:.2f}"
+
+
+def _table(jobs: Sequence[JobResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("job", "drop", "state", "rows", "failed", "cost", "results"):
-        # On a narrow terminal all is folded but the id, which people copy.
+        # What is too long is folded, but the id, which people copy.
         table.add_column(
             heading,
             justify="right" if heading in ("rows", "failed", "cost") else "left",
@@ -158,14 +181,13 @@ def jobs_table(jobs: Sequence[JobResult]) -> Table:
             overflow="fold",
         )
     for job in jobs:
-        cost = "" if job.cost_usd is None else f"${job.cost_usd:.2f}"
         table.add_row(
             job.id,
             Text(job.name),
             state_of(job),
             f"{job.ended}/{job.rows}",
             str(job.counts.get(RowState.FAILED, 0) or ""),
-            cost,
+            _cost(job),
             Text(job.problem.what if job.problem else job.folder),
         )
     return table
