@@ -470,8 +470,11 @@ def test_nothing_secret_is_logged(place: Door) -> None:
 
 
 def test_an_inbox_that_is_paused_is_not_all_done(tmp_path: Path) -> None:
-    """Where a disk is too full nothing is taken: the page says so at its top, not that all is done."""
+    """Where a disk is too full nothing is taken: the page says so at its top, not that all is done,
+    and the note beside the drop does.
+    """
     with sandbox() as api, door(tmp_path, api.base_url, {"disk": {"least_gb": 10**6}}) as page:
         page.house.drop("rows.csv", prompts_csv(["one"]))
         wait_for(lambda: page.house.events("inbox.paused"), 30, "the inbox is paused")
+        assert "as soon as there is room" in page.house.note("rows.csv")
         assert "The inbox main is paused" in page.client.get("/").text
