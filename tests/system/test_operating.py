@@ -187,6 +187,17 @@ def test_init_makes_what_a_first_start_needs(tmp_path: Path) -> None:
         assert "image-watcher.service" not in verified.stderr, verified.stderr
 
 
+def test_check_says_that_what_init_made_is_not_read(tmp_path: Path) -> None:
+    """Without --config the settings that lie in this folder are not in force: `check` names them."""
+    for is_there in (False, True):
+        found = subprocess.run(
+            [*PROGRAM, "check", "--offline"], cwd=tmp_path, env=clean_environ(),
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert ("watcher.yaml here is not read" in found.stdout) is is_there, found.stdout
+        assert _init(tmp_path, "--yes").returncode == 0
+
+
 def test_init_never_overwrites(tmp_path: Path) -> None:
     """A second run says what is there and leaves every byte as it is."""
     assert _init(tmp_path, "--yes").returncode == 0
