@@ -10,6 +10,7 @@ from hashlib import sha256
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.report_values import BEGUN, HARM, done, failed, job, picture
@@ -190,6 +191,25 @@ def test_the_head_tells_how_the_job_stands() -> None:
     assert [(each["class"], each["x"], each["width"]) for each in page.all("rect")] == [
         ("done", "0", "1"), ("failed", "1", "1"), ("queued", "2", "1"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attempts", "state", "cost"),
+    [
+        (0, JobState.FAILED, "nothing"),
+        (1, JobState.FAILED, "unknown"),
+        (0, JobState.RUNNING, "nothing yet"),
+    ],
+)
+def test_a_job_that_never_called_has_cost_nothing(
+    attempts: int, state: JobState, cost: str
+) -> None:
+    """Where every row failed before a call, the cost is nothing: not unknown, and nothing is to come."""
+    of = job([failed(1)], attempts=attempts, state=state, cost_usd=None)
+    page = _gallery([failed(1)], of)
+    words = [text.strip() for _, text in page.text if text.strip()]
+    assert cost == words[words.index("Cost") + 1]
+    assert _Page("".join(overview_html([of], now=BEGUN))).says(cost)
 
 
 def test_a_row_that_waits_says_why_and_until_when() -> None:

@@ -242,11 +242,12 @@ def test_prompts_are_sent_as_written(cell: Json, prompt: str) -> None:
 
 
 def test_no_column_for_the_prompt() -> None:
-    """A drop without a prompt column is told which columns it has."""
+    """A drop without a prompt column, or without a header, is told which columns it has and where they stand."""
     found = plan({"title": "cup", "farbe": "rot"})
     assert isinstance(found, Problem)
     assert found.code == "empty_prompt"
     assert found.what == "There is no column for the prompt among these: title, farbe."
+    assert found.hint.startswith("The first line of the file must hold the names of the columns")
 
 
 def test_templates() -> None:

@@ -103,6 +103,10 @@ inboxes.b.path: found 'HERE/in', which is the same folder as `inboxes.a.path` ('
         ("retries: 3", "retries: unknown key; allowed: api, budget"),
         ("concurrency: 3", "concurrency: unknown key; did you mean `limits.concurrency`?"),
         ("outbox: x", "outbox: unknown key; did you mean `inboxes.*.outbox`?"),
+        (
+            "inboxes: {a: {budget: {usd_per_day: 1}}}",
+            "inboxes.a.budget: unknown key; did you mean `api.budget`?",
+        ),
         ("_env_file: /etc/passwd", "_env_file: unknown key; allowed: api"),
     ],
 )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
+from tests.system.door import page_address
 from tests.system.house import House, Job, Sandbox, Values, house, prompts_csv, sandbox, wait_for
 
 ROW_USD = (
     0.0412  # gpt-image-2, medium, 1536x1024: the catalogue's estimate, and what the sandbox takes
 )
 ROWS = {"model": "gpt-image-2", "size": "1536x1024", "quality": "medium"}
+PAGE = {"enabled": True, "listen": "127.0.0.1:0"}
 
 
 def settings(**more: object) -> Values:
@@ -161,7 +165,7 @@ def test_an_inbox_has_a_budget_of_its_own(tmp_path: Path) -> None:
 
 def test_what_costs_much_waits_for_approval(tmp_path: Path) -> None:
     """Nothing is asked for; the note says what it would cost and how to approve; renaming the note approves."""
-    mine = settings(budget={"approve_above_usd": 0.3})
+    mine = settings(budget={"approve_above_usd": 0.3}, web=PAGE)
     with sandbox() as api, house(tmp_path, api.base_url, mine) as home:
         home.drop("cheap.csv", prompts(5, "cheap"))
         assert home.wait_over("cheap.csv").statuses == ["done"] * 5
@@ -170,6 +174,10 @@ def test_what_costs_much_waits_for_approval(tmp_path: Path) -> None:
         assert "$0.41" in note
         assert ".APPROVED" in note
         assert api.stats()["calls"] == 5
+        told = " ".join(home.command("status").stdout.split())
+        assert "Paused: every job waits" in httpx.get(page_address(home)).text
+        assert "Paused, dear.csv: It would cost about $0.41" in told
+        assert re.search(r"dear\.csv +paused +0/10", home.command("jobs").stdout)
         home.restart()
         assert wait_held(home, "dear.csv")
         assert api.stats()["calls"] == 5
@@ -210,6 +218,7 @@ def test_a_job_is_cancelled_from_the_inbox(tmp_path: Path) -> None:
         assert set(job.statuses) == {"done", "cancelled"}
         (home.inbox / "b.csv.CANCEL").write_text("")
         wait_for(lambda: home.note("b.csv").startswith("nothing to do"), 30, "it says so")
+        assert "stays in the outbox" in home.note("b.csv")
         assert not list(home.inbox.glob("*.CANCEL"))
 
 

@@ -91,6 +91,10 @@ def test_what_is_moved_to_redo_is_asked_again_with_the_note(tmp_path: Path) -> N
         }
         assert "1-1-redo2.png" in gallery(job)
         assert "redo/1-1.png" not in gallery(job)
+        overview = home.outbox / "index.html"
+        new_cover = f"{job.folder.name}/thumbnails/1-1-redo2.webp"
+        wait_for(lambda: new_cover in overview.read_text("utf-8"), what="the page of all jobs")
+        assert f"{job.folder.name}/thumbnails/1-1.webp" not in overview.read_text("utf-8")
         moved(job, "1-1-redo2.png", "redo", note="and a lid")
         wait_cell(job, 1, "result_files", "images/1-1-redo3.png")
         assert metadata(job, "1-1-redo3")["prompt"] == "a mug\nwith a blue handle\nand a lid"

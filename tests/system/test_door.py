@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.system.door import BEARER, TOKEN, Door, door, first_picture, page_address, read_all
-from tests.system.house import house, sandbox, wait_for
+from tests.system.house import house, prompts_csv, sandbox, wait_for
 
 CSV = "prompt,name\nA cat,cat\n[fault:400] A dog,dog\n"
 
@@ -467,3 +467,14 @@ def test_nothing_secret_is_logged(place: Door) -> None:
     place.client.post("/login", data={"token": TOKEN})
     assert page_address(place.house)
     assert TOKEN not in place.house.log_text()
+
+
+def test_an_inbox_that_is_paused_is_not_all_done(tmp_path: Path) -> None:
+    """Where a disk is too full nothing is taken: the page says so at its top, not that all is done,
+    and the note beside the drop does.
+    """
+    with sandbox() as api, door(tmp_path, api.base_url, {"disk": {"least_gb": 10**6}}) as page:
+        page.house.drop("rows.csv", prompts_csv(["one"]))
+        wait_for(lambda: page.house.events("inbox.paused"), 30, "the inbox is paused")
+        assert "as soon as there is room" in page.house.note("rows.csv")
+        assert "The inbox main is paused" in page.client.get("/").text

@@ -187,6 +187,17 @@ def test_init_makes_what_a_first_start_needs(tmp_path: Path) -> None:
         assert "image-watcher.service" not in verified.stderr, verified.stderr
 
 
+def test_check_says_that_what_init_made_is_not_read(tmp_path: Path) -> None:
+    """Without --config the settings that lie in this folder are not in force: `check` names them."""
+    for is_there in (False, True):
+        found = subprocess.run(
+            [*PROGRAM, "check", "--offline"], cwd=tmp_path, env=clean_environ(),
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert ("watcher.yaml here is not read" in found.stdout) is is_there, found.stdout
+        assert _init(tmp_path, "--yes").returncode == 0
+
+
 def test_init_never_overwrites(tmp_path: Path) -> None:
     """A second run says what is there and leaves every byte as it is."""
     assert _init(tmp_path, "--yes").returncode == 0
@@ -248,10 +259,10 @@ def test_a_narrow_terminal_shows_all_of_it(worked: House) -> None:
     """At forty columns nothing is cut off: ids and paths can be copied, folded where they do not fit."""
     job = _id(worked, "bad.csv")
     for words, wanted in (
-        (("jobs",), (job, "bad.csv", "partial")),
+        (("jobs",), (job, "bad.csv", "partial  2/2  1 failed")),
         (("status",), (job, str(worked.inbox))),
         (("show", job), (job, str(worked.outbox), "bad.csv")),
-        (("costs",), ("$0.",)),
+        (("costs",), ("calls  images   cost",)),
     ):
         done = subprocess.run(
             [*PROGRAM, *words, "--config", str(worked.config)],

@@ -123,9 +123,16 @@ def check(
     from watcher.cli.check import check as look  # noqa: PLC0415
 
     loaded = load_settings(config)
-    read = Finding(ok=True, what=f"settings: {loaded.file or 'defaults and environment'}")
+    read = Finding(ok=True, what=f"settings: {loaded.file or _without_file()}")
     found = look(loaded.settings, keys_of(loaded), offline=offline)
     tell(chain([read], alerts.understood(loaded.settings), found), as_json=as_json)
+
+
+def _without_file() -> str:
+    # `init` makes one here, and nothing but --config leads to it.
+    lies = Path("watcher.yaml").exists()
+    hint = "; the watcher.yaml here is not read: name it with --config" if lies else ""
+    return f"defaults and environment{hint}"
 
 
 @app.command()

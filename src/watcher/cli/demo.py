@@ -153,3 +153,4 @@ def _show(outbox: Path, jobs: list[JobResult], console: Console) -> None:
         console.print(
             f"  gallery: {(outbox / job.folder / 'index.html')}", soft_wrap=True, highlight=False
         )
+    console.print(f"all of them: {outbox / 'index.html'}", soft_wrap=True, highlight=False)

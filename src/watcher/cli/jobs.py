@@ -16,7 +16,7 @@ from rich.text import Text
 
 from watcher import __version__
 from watcher.cli.common import AsJson, Config, Job, load_settings, open_ledger
-from watcher.cli.status import COLOURS, jobs_table
+from watcher.cli.status import JobsTable, state_of
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState, RowState
 from watcher.core.report import job_json
@@ -53,7 +53,7 @@ def jobs(
     if as_json:
         typer.echo(json.dumps([job_json(job, version=__version__) for job in shown], indent=2))
     elif shown:
-        Console().print(jobs_table(shown))
+        Console().print(JobsTable(shown))
     else:
         typer.echo("There are no such jobs.")
 
@@ -107,7 +107,7 @@ def _facts(settings: Settings, job: JobResult) -> dict[str, str | Text]:
         "job": job.id,
         "drop": job.name,
         "inbox": job.inbox,
-        "state": Text(job.state, style=COLOURS[job.state]),
+        "state": state_of(job),
         "results": str(_folder(settings, job)),
         "accepted": _local(job.created_at),
         "rows": ", ".join(f"{count} {state}" for state, count in job.counts.items()) or "none",

@@ -157,6 +157,10 @@ def _plain(line: Cost) -> dict[str, object]:
     }
 
 
+_ALWAYS = {"calls", "images", "cost"}
+_MONEY = {"cost", "possibly more", "saved"}
+
+
 def _table(by: By, lines: Sequence[Cost]) -> Table:
     table = Table(show_footer=True, box=None, pad_edge=False)
     sums: list[tuple[str, Callable[[Cost], Decimal | int]]] = [
@@ -168,18 +172,15 @@ def _table(by: By, lines: Sequence[Cost]) -> Table:
         ("reused rows", lambda line: line.reused),
         ("saved", lambda line: line.saved_usd),
     ]
+    # What there is none of takes no room: seven columns fit no narrow terminal.
+    told = [(title, value) for title, value in sums if title in _ALWAYS or any(map(value, lines))]
     table.add_column(by.value, "total", overflow="fold")
-    for title, value in sums:
-        total = sum(map(value, lines))
-        money = title in {"cost", "possibly more", "saved"}
-        table.add_column(title, _shown(total, money=money), justify="right", overflow="fold")
+    for title, value in told:
+        total = _shown(sum(map(value, lines)), money=title in _MONEY)
+        table.add_column(title, total, justify="right", overflow="fold")
     for line in lines:
         table.add_row(
-            line.name,
-            *(
-                _shown(value(line), money=t in {"cost", "possibly more", "saved"})
-                for t, value in sums
-            ),
+            line.name, *(_shown(value(line), money=title in _MONEY) for title, value in told)
         )
     return table
 

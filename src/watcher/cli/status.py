@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from watcher.cli import schedules
 from watcher.core.jobs import JobState, RowState
+from watcher.core.report.times import counted
 from watcher.core.results import JobResult
 from watcher.daemon import is_running, read_about
 from watcher.ledger import HaltedLane, Ledger
 from watcher.settings import Settings
 
 _MOST_JOBS = 20
+_TABLE = 72  # columns that the table of jobs needs
 _EVERY = 1.0  # seconds between two looks of --watch
 COLOURS = {
     JobState.RUNNING: "cyan",
@@ -53,9 +55,10 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts: list[RenderableType] = [_daemon(settings), _inboxes(settings)]
     parts += schedules.lines(settings, ledger, now)
     parts += [_lane(lane, now) for lane in ledger.lanes.halted()]
+    parts += [_held(job) for job in jobs if is_held(job)]
     parts += _rates(settings)
     parts += _retiring(settings)
-    parts.append(jobs_table(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
+    parts.append(JobsTable(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
 
 
@@ -70,7 +73,9 @@ def watch(settings: Settings, ledger: Ledger, console: Console) -> None:
 def _daemon(settings: Settings) -> Text:
     if is_running(settings.state_dir):
         told = read_about(settings.state_dir)
-        words = f"The daemon is running; {told.get('in_flight', 0)} calls in flight."
+        words = (
+            f"The daemon is running; {counted(int(told.get('in_flight', 0)), 'call')} in flight."
+        )
         if told.get("page"):
             words += f" Its page: {told['page']}"
         text = Text(words, style="green")
@@ -101,6 +106,20 @@ def _lane(lane: HaltedLane, now: float) -> Text:
     return Text(words, style="yellow")
 
 
+def is_held(job: JobResult) -> bool:
+    """Something of it is open, and does not move before somebody, or midnight, lets it."""
+    return job.state is JobState.RUNNING and bool(job.paused)
+
+
+def _held(job: JobResult) -> Text:
+    return Text(f"Paused, {job.name}: {job.paused} ({job.id})", style="yellow")
+
+
+def state_of(job: JobResult) -> Text:
+    """In a word, and its colour."""
+    return Text("paused", "yellow") if is_held(job) else Text(job.state, COLOURS[job.state])
+
+
 def _rates(settings: Settings) -> list[Text]:
     """How fast each lane is asked, and what holds it back."""
     told = read_about(settings.state_dir).get("rates", ()) if is_running(settings.state_dir) else ()
@@ -117,7 +136,7 @@ def _minute(kind: str, told: Mapping[str, Any]) -> str:
     limits = {"as set": told["set"], "as learnt": told["learnt"]}
     known = {why: limit for why, limit in limits.items() if limit is not None}
     why = min(known, key=lambda one: float(known[one]), default="")
-    return f"{told['used']} {kind}" + (
+    return counted(int(told["used"]), kind.removesuffix("s")) + (
         f" (at most {round(float(known[why]), 1):,.10g}, {why})" if why else ""
     )
 
@@ -129,10 +148,32 @@ def _retiring(settings: Settings) -> list[Text]:
     return [Text(f"{one['what']} {one['hint']}", style="yellow") for one in told if running]
 
 
-def jobs_table(jobs: Sequence[JobResult]) -> Table:
+@dataclass(frozen=True, slots=True)
+class JobsTable:
+    """A table; on a terminal too narrow for it two lines a job, since a number that is folded is another one."""
+
+    jobs: Sequence[JobResult]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        yield from [_table(self.jobs)] if options.max_width >= _TABLE else map(_lines, self.jobs)
+
+
+def _lines(job: JobResult) -> Text:
+    failed = job.counts.get(RowState.FAILED, 0)
+    facts = [f"{job.ended}/{job.rows}", f"{failed} failed" if failed else "", _cost(job)]
+    about = Text(f"{job.id}  ").append_text(state_of(job)).append("  ")
+    about.append("  ".join(filter(None, facts)))
+    return about.append(f"\n  {job.name}" + (f": {job.problem.what}" if job.problem else ""))
+
+
+def _cost(job: JobResult) -> str:
+    return "" if job.cost_usd is None else f"${job.cost_usd:.2f}"
+
+
+def _table(jobs: Sequence[JobResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("job", "drop", "state", "rows", "failed", "cost", "results"):
-        # On a narrow terminal all is folded but the id, which people copy.
+        # What is too long is folded, but the id, which people copy.
         table.add_column(
             heading,
             justify="right" if heading in ("rows", "failed", "cost") else "left",
@@ -140,14 +181,13 @@ def jobs_table(jobs: Sequence[JobResult]) -> Table:
             overflow="fold",
         )
     for job in jobs:
-        cost = "" if job.cost_usd is None else f"${job.cost_usd:.2f}"
         table.add_row(
             job.id,
             Text(job.name),
-            Text(job.state, style=COLOURS[job.state]),
+            state_of(job),
             f"{job.ended}/{job.rows}",
             str(job.counts.get(RowState.FAILED, 0) or ""),
-            cost,
+            _cost(job),
             Text(job.problem.what if job.problem else job.folder),
         )
     return table

@@ -13,6 +13,8 @@ from watcher.core.report.times import counted, dollars
 
 # The provider's Batch API (API-FACTS): half the price, within 24 hours.
 _BULK = Decimal("0.5")
+# Less than this nobody waits a day for.
+_WORTH_SAYING = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,19 @@ class Estimate:
 
     def sentences(self) -> Iterator[str]:
         """For the note, and for who asks before dropping."""
-        tokens = f", about {self.tokens:,} tokens" if self.tokens else ""
-        yield f"Asks for {counted(self.images, 'image')}{tokens}."
+        images = counted(self.images, "image") if self.images else ""
+        tokens = f"about {self.tokens:,} tokens" if self.tokens else ""
+        if images or tokens:
+            yield f"Asks for {', '.join(filter(None, (images, tokens)))}."
         if self.unpriced:
-            yield f"The cost of {counted(self.unpriced, 'row')} is not known: their model has no price in the catalogue."
+            whose = "its" if self.unpriced == 1 else "their"
+            yield f"The cost of {counted(self.unpriced, 'row')} is not known: {whose} model has no price in the catalogue."
         if self.reused:
             less = f", about {dollars(self.reused_usd)} less" if self.reused_usd else ""
             verb = "asks" if self.reused == 1 else "ask"
             yield f"{counted(self.reused, 'row')} {verb} for what is paid already and will be reused{less}."
-        if self.usd:
-            saved = dollars(self.usd - self.bulk_usd)
-            yield f"The provider's Batch API would take about {saved} less, and up to a day."
+        if (saved := self.usd - self.bulk_usd) >= _WORTH_SAYING:
+            yield f"The provider's Batch API would take about {dollars(saved)} less, and up to a day; this version does not use it."
 
 
 def approval(estimate: Estimate, limit: Decimal | None) -> Problem | None:
@@ -107,5 +111,5 @@ def approval(estimate: Estimate, limit: Decimal | None) -> Problem | None:
     return Problem(
         code="approval",
         what=what,
-        hint="To approve, rename this note so that it ends in .APPROVED instead of .STATUS.txt, or run: image-watcher approve JOB. To give it up, rename it to .CANCEL.",
+        hint="To approve, rename the note beside the drop so that it ends in .APPROVED instead of .STATUS.txt, or run: image-watcher approve JOB. To give it up, rename it to .CANCEL.",
     )

@@ -310,6 +310,7 @@ class Daemon:
             "log": log_place(),
             "in_flight": self.scheduler.turns.in_flight,
             "concurrency": self.settings.limits.concurrency,
+            "accounts": sorted({self.work.account(inbox).name for inbox in self.serving}),
             "retiring_models": self.models.about(),
             "page": self.page.address if self.page else "",
             "page_trouble": self.page.trouble if self.page else "",

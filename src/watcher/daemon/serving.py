@@ -6,13 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
-from watcher.core.report import order_in_vain_note, unknown_note
+from watcher.core.report import no_room_note, order_in_vain_note, unknown_note
 from watcher.inbox import (
+    Drop,
     InboxFolder,
     InboxLock,
     InboxState,
@@ -126,7 +128,7 @@ class Serving:
             lock=InboxLock(self.folder),
             prepare=self._prepare,
             recover=self.intake.recover,
-            on_ready=self.intake.take,
+            on_ready=self._take,
             on_waiting=self._waiting,
             on_unknown=self._unknown,
             on_order=self._order,
@@ -145,6 +147,16 @@ class Serving:
         inbox_id = prepare(self.folder, known=known, new_id=self.new_id())
         if not known:
             self.ledger.inboxes.remember(self.folder.path, inbox_id)
+
+    def _take(self, drop: Drop) -> float | None:
+        try:
+            return self.intake.take(drop)
+        except DiskError as error:
+            # Room is kept free for more than a note; where there is none, or no writing, there is no note.
+            with suppress(InboxError, DiskError):
+                if lies(self.folder, drop.path):
+                    write_note(self.folder, drop.path, no_room_note(drop.name, error.what))
+            raise
 
     def _waiting(self, waiting: Waiting) -> None:
         if waiting.unfinished:

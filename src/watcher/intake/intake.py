@@ -267,13 +267,11 @@ class Intake:
         except BaseException:
             shutil.rmtree(self.inputs / job.id, ignore_errors=True)
             raise
-        detected = f"Read as {parsed.encoding}."
-        notes = (detected, *parsed.notes) if parsed.encoding_detected else parsed.notes
         return Acceptance(
             columns=parsed.columns,
             encoding=parsed.encoding,
             delimiter=parsed.delimiter,
-            notes=(*notes, *pricing.sum.sentences()),
+            notes=(*parsed.notes, *pricing.sum.sentences()),
             estimate_usd=pricing.sum.whole_usd,
             hold=approval(pricing.sum, rules.approve_above_usd),
         )

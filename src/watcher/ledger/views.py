@@ -67,7 +67,7 @@ _ITS_PICTURES = (
 _FIRST_PICTURES = (
     select(*_AS_SEEN)
     .join(_choices, HERE, isouter=True)
-    .where(_pictures.c.job_id == _THIS)
+    .where(_pictures.c.job_id == _THIS, ~is_replaced())
     .order_by(_pictures.c.number, _pictures.c.index)
     .limit(bindparam("most", type_=Integer))
 )
@@ -166,7 +166,7 @@ class Views:
             after = page[-1].number
 
     def first_pictures(self, job_id: str, most: int) -> list[Picture]:
-        """The first pictures of a job, in row order."""
+        """The first pictures of a job, in row order, but those that a person wanted others for."""
         with self._database.read() as view:
             lines = view.execute(_FIRST_PICTURES, {"job": job_id, "most": most})
             return list(map(_picture, lines))

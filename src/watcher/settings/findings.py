@@ -131,6 +131,8 @@ def _unknown(path: KeyPath) -> str:
         return f"unknown key; did you mean `{close[0]}`?"
     if elsewhere := [key for key in _known_keys(Settings) if key.rpartition(".")[2] == name]:
         return f"unknown key; did you mean `{elsewhere[0]}`?"
+    if below := [group for group in siblings if name in _fields((*path[:-1], group))]:
+        return f"unknown key; did you mean `{below[0]}.{name}`?"
     if not siblings:
         return f"unknown key; `{dotted(path[:-1])}` has no keys below it"
     return f"unknown key; allowed: {', '.join(siblings)}"

@@ -82,7 +82,7 @@ class Gathering:
         halted = behind.halted()
         running = behind.ledger.views.jobs(states=(JobState.RUNNING,), most=_RUNNING)
         open_rows = behind.ledger.figures.open_rows()
-        headline, tone = _headline(about, halted, open_rows)
+        headline, tone = _headline(about, halted, running, open_rows)
         return Status(
             headline=headline,
             tone=tone,
@@ -107,15 +107,24 @@ class Gathering:
 
 
 def _headline(
-    about: Mapping[str, Any], halted: Sequence[HaltedLane], open_rows: Mapping[RowState, int]
+    about: Mapping[str, Any],
+    halted: Sequence[HaltedLane],
+    running: Sequence[JobResult],
+    open_rows: Mapping[RowState, int],
 ) -> tuple[str, str]:
-    if any("/" not in lane.key for lane in halted):
+    accounts = {lane.key for lane in halted if "/" not in lane.key}
+    if accounts and accounts.issuperset(about["accounts"]):
         return "Paused: nothing is asked for until the cause is gone", "paused"
+    if accounts:
+        return "Partly paused: some inboxes wait until the cause is gone", "paused"
     if halted:
         return "Partly paused: one model is not asked for", "paused"
-    troubled = [name for name, one in about["inboxes"].items() if one["state"] == "offline"]
-    if troubled:
-        return f"The inbox {troubled[0]} is away", "failed"
+    for state, words, tone in (("offline", "away", "failed"), ("paused", "paused", "paused")):
+        troubled = [name for name, one in about["inboxes"].items() if one["state"] == state]
+        if troubled:
+            return f"The inbox {troubled[0]} is {words}", tone
+    if running and all(job.paused for job in running):
+        return "Paused: every job waits, and says for what", "paused"
     left = sum(open_rows.values())
     return (f"Working, {counted(left, 'row')} to go", "running") if left else ("All done", "done")
 

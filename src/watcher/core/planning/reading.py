@@ -123,7 +123,7 @@ class RowReader:
         raise Refused(
             "empty_prompt",
             f"There is no column for the prompt among these: {columns}.",
-            "Call one of them prompt, or set aliases or prompt_template for the inbox.",
+            "The first line of the file must hold the names of the columns: add it where it is missing, and call one of them prompt. An operator can also set aliases or prompt_template for the inbox.",
         )
 
     def images(self, values: Sequence[Json]) -> list[Said]:

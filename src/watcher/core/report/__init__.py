@@ -8,6 +8,7 @@ from watcher.core.report.cells import defused, undefused
 from watcher.core.report.gallery import gallery_html, thumbnail_of
 from watcher.core.report.notes import (
     duplicate_note,
+    no_room_note,
     order_in_vain_note,
     refused_note,
     status_note,
@@ -40,6 +41,7 @@ __all__ = [
     "gallery_html",
     "job_json",
     "json_text",
+    "no_room_note",
     "order_in_vain_note",
     "overview_html",
     "refused_note",

@@ -93,7 +93,7 @@ def head(job: JobResult, now: float, most: int, *, workbook: bool = False) -> He
         left_out=_left_out(job.rows, most),
         href=relative(f"{job.folder}/index.html"),
         pictures=f"{job.pictures:,}",
-        cost=dollars(job.cost_usd) or "unknown",
+        cost=dollars(job.cost_usd) or _no_cost(job),
     )
 
 
@@ -121,9 +121,15 @@ def _banners(job: JobResult) -> list[tuple[str, str]]:
     return [(kind, shown(words, _LONG)) for kind, words in said if words]
 
 
+def _no_cost(job: JobResult) -> str:
+    if job.attempts:
+        return "unknown"
+    return "nothing yet" if job.state is JobState.RUNNING else "nothing"
+
+
 def _figures(job: JobResult, now: float) -> Iterator[tuple[str, str, str]]:
     yield "Pictures", f"{job.pictures:,}", ""
-    cost = dollars(job.cost_usd) or ("unknown" if job.attempts else "nothing yet")
+    cost = dollars(job.cost_usd) or _no_cost(job)
     yield "Cost", cost, ", ".join(_cost_remarks(job))
     over = job.ended_at
     yield ("Time" if over else "Time so far"), lasted(max(0, (over or now) - job.created_at)), ""

@@ -38,6 +38,14 @@ def waiting_note(name: str, why: str) -> str:
     )
 
 
+def no_room_note(name: str, why: str) -> str:
+    """A drop that no disk has room for. `why`: one sentence, which names the disk."""
+    return _text(
+        [f"waiting: {one_line(name)}", why,
+         "Tell who runs the service. Nothing is lost: it is taken by itself as soon as there is room."]
+    )  # fmt: skip
+
+
 def refused_note(name: str, what: str, hint: str = "") -> str:
     """A drop that cannot be read as a whole. `what`, `hint`: the two sentences of its problem."""
     moved = "The file was moved to the folder failed. Nothing was asked for and nothing was paid."
@@ -48,7 +56,8 @@ def order_in_vain_note(name: str, order: str) -> str:
     """`<name>.CANCEL` or `.APPROVED` where nothing is running."""
     return _text(
         [f"nothing to do: {one_line(name)}",
-         f"No job of {one_line(name)} is running, so that there is nothing to {_ORDERS[order]}."]
+         f"No job of {one_line(name)} is running, so that there is nothing to {_ORDERS[order]}.",
+         "What was made of it before stays in the outbox; its index.html names all jobs."]
     )  # fmt: skip
 
 
