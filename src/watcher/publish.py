@@ -177,7 +177,8 @@ class Publisher:
             job_id = await line.get()
             await self._publish(shelf, job_id)
             self._lined.discard(job_id)
-            self._news.set()
+            if job_id in self._due:
+                self._news.set()
 
     async def _until_due(self) -> None:
         waiting = (at for job, at in self._due.items() if job not in self._lined)
