@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -200,12 +200,20 @@ class Chooser:
             folders = self.ledger.choices.folders(self.inbox)
             most = None if self._looks % _SELDOM == 0 else _NEWEST
             self._looks += 1
+            if most is None:
+                self._forget_all_but({job for job, _ in folders})
             return [job for job, folder in islice(folders, most) if self._look_at(job, folder)]
         except DiskError as error:
             self.log.warning(
                 "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint
             )
             return []
+
+    def _forget_all_but(self, jobs: Collection[str]) -> None:
+        """Of jobs that were removed nothing is kept."""
+        self._seen = {job: seen for job, seen in self._seen.items() if job in jobs}
+        self._waiting = {key: since for key, since in self._waiting.items() if key[0] in jobs}
+        self._told = {key for key in self._told if key[0] in jobs}
 
     def _look_at(self, job_id: str, folder: str) -> bool:
         seen = self._seen.setdefault(job_id, _Seen())
