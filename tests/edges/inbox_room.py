@@ -72,9 +72,9 @@ class Room:
         file.write_text(content)
         return file
 
-    def look(self, after: float = 0.0) -> Sighting:
+    def look(self, after: float = 0.0, *, least: int = 0) -> Sighting:
         self.clock.now += after
-        return self.scanner.look()
+        return self.scanner.look(least=least)
 
     def ready(self, after: float = 0.0) -> list[bytes]:
         return [drop.path for drop in self.look(after).ready]

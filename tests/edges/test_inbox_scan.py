@@ -519,14 +519,27 @@ def test_many_drops_come_in_portions(room: Room) -> None:
     found: list[bytes] = []
     sighting = room.look(2)
     assert len(sighting.ready) == AT_ONCE
-    assert sighting.next_look == 0
+    assert sighting.more
     while sighting.ready:
         found += [drop.path for drop in sighting.ready]
         for drop in sighting.ready:
             room.scanner.put_off(drop, 60)
         sighting = room.look()
+    assert not sighting.more
     assert len(found) == count
     assert len(set(found)) == count
+
+
+def test_what_is_named_while_hands_are_full(room: Room) -> None:
+    """Asked for large drops alone, a look names these and the urgent ones; the small ones are there for the next."""
+    for name in ("small.csv", "urgent/small.csv"):
+        room.drop(name)
+    room.drop("large.csv", "prompt\n" * 100)
+    room.look()
+    sighting = room.look(2, least=100)
+    assert [drop.path for drop in sighting.ready] == [b"urgent/small.csv", b"large.csv"]
+    assert not sighting.more
+    assert b"small.csv" in {drop.path for drop in room.look().ready}
 
 
 def test_reasons_are_sentences(room: Room) -> None:

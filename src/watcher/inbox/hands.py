@@ -15,39 +15,43 @@ from typing import Generic, TypeVar
 from watcher.inbox.values import Drop
 
 T = TypeVar("T")
+_FEW = 4  # a quarter of what lay before them
 
 
 class Hands(Generic[T]):
-    """`take` is called with each drop in one of `count` threads, urgent ones first; `finished` when nothing is
-    left to take up.
+    """`take` is called with each drop in one of `count` threads, urgent ones first; `wanting` when few are left
+    to take up, and when none is.
 
     All methods are for one thread.
     """
 
     def __init__(
-        self, take: Callable[[Drop], T], *, count: int, finished: Callable[[], None]
+        self, take: Callable[[Drop], T], *, count: int, wanting: Callable[[], None]
     ) -> None:
         self._take = take
         self._count = count
-        self._finished = finished
+        self._wanting = wanting
         self._todo: PriorityQueue[tuple[bool, int, Drop | None]] = PriorityQueue()
         self._numbers = numbers()
         self._done: SimpleQueue[tuple[Drop, T | None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._held = 0
+        self._few = 0
+        self._asked = False
 
     def give(self, drop: Drop) -> None:
         self._held += 1
         self._todo.put((not drop.urgent, next(self._numbers), drop))
+        self._few, self._asked = self._todo.qsize() // _FEW, False
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) < min(self._count, self._held):
             thread = threading.Thread(target=self._work, name=f"hand of {drop.inbox}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def are_free(self) -> bool:
-        """Whether every drop that was given was at least taken up."""
-        return self._todo.empty()
+    def want_more(self) -> bool:
+        """Whether few of the drops that were given are left to take up: looking for others takes a while."""
+        return self._todo.qsize() <= self._few
 
     def collect(self, *, wait: bool = False) -> Iterator[tuple[Drop, T | None]]:
         """What was taken, and what came of it: None where `take` raised, which its thread has reported.
@@ -81,5 +85,6 @@ class Hands(Generic[T]):
                 result = self._take(drop)
             finally:  # also when it raises: then this thread ends with a traceback, and the drop is let go
                 self._done.put((drop, result))
-            if self._todo.empty():
-                self._finished()
+            if self._todo.empty() or (self.want_more() and not self._asked):
+                self._asked = True
+                self._wanting()

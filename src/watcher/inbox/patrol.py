@@ -94,8 +94,8 @@ class Patrol:
         self._clock = clock
         self._stop = stop
         self._woken = wake
-        self._hands = Hands(self._take, count=hands, finished=wake.set)
-        self._large = Hands(self._take, count=_LARGE_HANDS, finished=wake.set)
+        self._hands = Hands(self._take, count=hands, wanting=wake.set)
+        self._large = Hands(self._take, count=_LARGE_HANDS, wanting=wake.set)
         self.last_look = clock()
         self._inside = False
         self._gap = DEBOUNCE
@@ -143,8 +143,10 @@ class Patrol:
         due = [self.folder.rescan_interval if events else self.folder.poll_interval]
         if events:
             due.append(self._watch.next_check())
-        if sighting.next_look is not None and self._hands.are_free():
-            due.append(sighting.next_look)  # else the hands wake us when they are
+        if sighting.next_look is not None:
+            due.append(sighting.next_look)
+        if sighting.more and self._hands.want_more():
+            due.append(0.0)  # else the hands wake us when they do
         return min(due)
 
     def _look(self, *, listen: bool) -> Sighting | None:
@@ -169,7 +171,7 @@ class Patrol:
 
     def _seen(self) -> Sighting:
         started = self._clock()
-        sighting = self._scanner.look()
+        sighting = self._scanner.look(least=0 if self._hands.want_more() else _LARGE)
         self.last_look = self._clock()
         # Where looking takes long, events must not make it all we do.
         self._gap = max(DEBOUNCE, 2 * (self._clock() - started))
@@ -192,15 +194,11 @@ class Patrol:
         return True
 
     def _hand_over(self, ready: tuple[Drop, ...]) -> None:
-        """Give what is ready to the hands: small drops once all that were given before are taken up, so that
-        urgent ones come soon; large ones to hands of their own.
-        """
-        are_free = self._hands.are_free()
+        """Give what is ready to the hands; large drops to hands of their own."""
         for drop in ready:
+            self._scanner.put_off(drop, math.inf)
             hands = self._large if drop.size >= _LARGE else self._hands
-            if hands is self._large or are_free:
-                self._scanner.put_off(drop, math.inf)
-                hands.give(drop)
+            hands.give(drop)
 
     def _collected(self, *, wait: bool = False) -> Iterator[tuple[Drop, _Handed | None]]:
         yield from self._hands.collect(wait=wait)

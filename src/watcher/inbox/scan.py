@@ -34,7 +34,7 @@ from watcher.inbox.values import (
 from watcher.inbox.waiting import FINAL, waiting
 from watcher.inbox.words import in_words
 
-AT_ONCE = 500  # ready drops named by one look, at least: an urgent one gets its turn soon
+AT_ONCE = 500  # ready drops named by one look, at least
 _BUSY_AGAIN = (
     1.0  # seconds until a file that was open for writing is tried again; its close is an event
 )
@@ -75,16 +75,19 @@ class Scanner:
         if seen := self._drops.get(drop.path):
             self._hold(drop.path, seen)
 
-    def look(self) -> Sighting:
-        """One look. Raises nothing for an inbox that is away: then the sighting is not `online` and says why."""
+    def look(self, *, least: int = 0) -> Sighting:
+        """One look, that names no drop of fewer bytes than `least`, but for urgent ones.
+
+        Raises nothing for an inbox that is away: then the sighting is not `online` and says why.
+        """
         try:
             with in_words(self.folder.path), beneath.root_of(self.folder.path) as root:
                 require(self.folder, root)
-                return self._look(root)
+                return self._look(root, least)
         except (InboxError, DiskError) as error:
             return Sighting(online=False, trouble=error.what, hint=error.hint)
 
-    def _look(self, root: int) -> Sighting:
+    def _look(self, root: int, least: int) -> Sighting:
         found = Findings(now=self._clock())
         self._turn += 1
         self._learn_mount(root)
@@ -98,13 +101,14 @@ class Scanner:
         for path in moved & self._drops.keys():
             self._drops[path].moved = True
             self._settle(self._drops[path])
-        ready = tuple(self._choose(root, found))
+        ready = tuple(self._choose(root, found, least))
         return Sighting(
             ready=ready,
             waiting=tuple(found.waiting),
             unknown=tuple(found.unknown),
             orders=tuple(found.orders),
             next_look=found.next_look,
+            more=found.more,
             settling=found.settling or bool(ready),
             folders=found.folders,
         )
@@ -186,14 +190,16 @@ class Scanner:
             if not any(path.startswith(folder + b"/") for folder in closed):
                 del self._drops[path]
 
-    def _choose(self, root: int, found: Findings) -> Iterator[Drop]:
+    def _choose(self, root: int, found: Findings, least: int) -> Iterator[Drop]:
         settled = [
-            path for path, seen in self._drops.items() if self._is_settled(path, seen, found)
+            path
+            for path, seen in self._drops.items()
+            if self._is_settled(path, seen, found)
+            and (seen.signature[2] >= least or URGENT in flags(path))
         ]
         # Where looking takes long, more is named by each look.
         most = max(AT_ONCE, len(self._drops) // 20)
-        if len(settled) > most:
-            found.look_in(0.0)
+        found.more = len(settled) > most
         for path in nsmallest(most, settled, key=self._rank):
             seen = self._drops[path]
             if self._is_whole(root, path, seen, found.now):

@@ -90,6 +90,7 @@ class Findings:
     orders: list[bytes] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     next_look: float | None = None
+    more: bool = False
     settling: bool = False
 
     def look_in(self, seconds: float) -> None:

@@ -100,8 +100,8 @@ class Waiting:
 class Sighting:
     """What one look found.
 
-    `ready`: whole drops, urgent ones first, then by arrival; at most `scan.AT_ONCE`, or a twentieth, of them, and `next_look`
-    is 0 when there are more. `unknown`: paths of files of no known kind, each named by one look only.
+    `ready`: whole drops, urgent ones first, then by arrival; at most `scan.AT_ONCE`, or a twentieth, of them;
+    `more`: there are others. `unknown`: paths of files of no known kind, each named by one look only.
     `orders`: paths of files by which people order something, until they are taken away.
     `next_look`: seconds until something may settle; None when only an event or a rescan can bring news.
     `settling`: something will be ready, or not, without anybody doing anything.
@@ -114,6 +114,7 @@ class Sighting:
     unknown: tuple[bytes, ...] = ()
     orders: tuple[bytes, ...] = ()
     next_look: float | None = None
+    more: bool = False
     settling: bool = False
     folders: Mapping[bytes, Identity] = field(default_factory=dict)
     online: bool = True

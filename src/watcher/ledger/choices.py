@@ -39,7 +39,7 @@ HERE = (
 _FOLDERS = (
     select(_jobs.c.id, _jobs.c.folder)
     .where(_jobs.c.inbox == bindparam("inbox"))
-    .where(_jobs.c.accepted_at.is_not(None), _jobs.c.problem.is_(None))
+    .where(_jobs.c.accepted_at.is_not(None), exists().where(_pictures.c.job_id == _jobs.c.id))
     .order_by(_jobs.c.id.desc())
 )
 
