@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.edges.inbox_room import PLAIN
 
 from watcher.inbox import beneath, mounts
 from watcher.inbox.ignore import built_in, ignorer
@@ -122,6 +124,13 @@ def test_kind_of_mount(path: str, kind: str, network: bool) -> None:  # noqa: FB
     """A folder lies on the mount whose point is nearest above it; of two on one point, on the later."""
     assert mounts.kind_of(Path(path), MOUNTS) == kind
     assert mounts.is_network(kind) is network
+
+
+def test_what_is_whole_takes_longer_on_a_share() -> None:
+    """The settle time is that of the kind of mount that the inbox lies on."""
+    for path, seconds in (("/srv/share/in", 10.0), ("/srv/share/local/in", 2.0)):
+        folder = replace(PLAIN, path=Path(path), settle=2.0, settle_on_network=10.0)
+        assert mounts.settle_time(folder, MOUNTS) == seconds
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from watcher.inbox.archive import archive, bring_along, find_archived
 from watcher.inbox.claims import Claimed, claim, claimed_ids, fetch_marker, find_claimed, unclaim
 from watcher.inbox.disk import free_bytes, prove_room, require_room, reserve_bytes
 from watcher.inbox.marker import InboxLock, closed_folders, is_ready, prepare
-from watcher.inbox.mounts import is_network, kind_of
+from watcher.inbox.mounts import is_network, kind_of, settle_time
 from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
 from watcher.inbox.orders import Order, order_of, remove_order
 from watcher.inbox.patrol import Patrol
@@ -88,6 +88,7 @@ __all__ = [
     "remove_order",
     "require_room",
     "reserve_bytes",
+    "settle_time",
     "sha256_in",
     "snapshot",
     "sweep_notes",

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from watcher.inbox.values import InboxFolder
+
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     (
@@ -33,6 +35,14 @@ def kind_of(path: Path, mountinfo: str | None = None) -> str:
 def is_network(kind: str) -> bool:
     """Whether others may change files behind this kernel's back: no events, no leases that mean anything."""
     return kind in _NETWORK or kind.partition(".")[0] in {"fuse", "fuseblk"}
+
+
+def settle_time(folder: InboxFolder, mountinfo: str | None = None) -> float:
+    """Seconds in which a file may not change before it counts as whole: more of them on a share, where
+    pauses of the network look like the end of an upload.
+    """
+    network = is_network(kind_of(folder.path, mountinfo))
+    return folder.settle_on_network if network else folder.settle
 
 
 def _mounts(mountinfo: str) -> list[tuple[str, str]]:

@@ -145,25 +145,25 @@ class Lacking:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """Drops that ended in the middle and were put back: they may become whole for `grace` seconds.
+    """Drops that ended in the middle and were put back: they may become whole for `grace()` seconds.
 
     `now` is on a monotonic clock.
     """
 
     _since: dict[bytes, tuple[tuple[int, ...], float]] = field(default_factory=dict)
 
-    def wait(self, drop: Drop, grace: float, now: float) -> float:
+    def wait(self, drop: Drop, grace: Callable[[], float], now: float) -> float:
         """Seconds for which the drop need not be taken: it has not changed since. 0: take it."""
         signature, since = self._since.get(drop.path, ((), 0.0))
-        return max(since + grace - now, 0.0) if signature == drop.signature[:4] else 0.0
+        return max(since + grace() - now, 0.0) if signature == drop.signature[:4] else 0.0
 
-    def left(self, claimed: Claimed, grace: float, now: float) -> float:
+    def left(self, claimed: Claimed, grace: Callable[[], float], now: float) -> float:
         """Seconds that this drop, found torn now, is still given; 0: no more, and it is forgotten."""
         signature, since = self._since.get(claimed.path, ((), 0.0))
         if signature != claimed.signature[:4]:
             since = now
             self._since[claimed.path] = (claimed.signature[:4], since)
-        if (left := since + grace - now) <= 0:
+        if (left := since + grace() - now) <= 0:
             self.forget(claimed)
         return max(left, 0.0)
 

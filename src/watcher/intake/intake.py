@@ -42,6 +42,7 @@ from watcher.inbox import (
     find_archived,
     find_claimed,
     flags,
+    settle_time,
     sha256_in,
     snapshot,
     unclaim,
@@ -353,9 +354,8 @@ class Intake:
         write_note(self.folder, claimed.path, waiting_note(claimed.name, error.what))
         return left
 
-    @property
     def _torn_grace(self) -> float:
-        return _TORN_GRACE * self.folder.settle
+        return _TORN_GRACE * settle_time(self.folder)
 
     def _give_back(self, claim_id: str) -> None:
         """A disk refused: the drop lies where people see it until there is room, unless it is a job already."""
