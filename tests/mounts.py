@@ -47,6 +47,17 @@ def mount_small(place: Path, size: str) -> None:
     )
 
 
+def mount_folder(place: Path, folder: Path) -> None:
+    """What lies in `folder` at `place`."""
+    for path in (place, folder):
+        path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "--bind", folder, place], check=True)
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
 def remount(place: Path, options: str) -> None:
     """Change the size, or `ro` and `rw`, of what is mounted at `place`."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)

@@ -8,7 +8,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def test_a_job_gets_its_folders_once(outbox: Outbox) -> None:
     """Preparing a job makes its folders; doing it again, as after a restart, harms nothing."""
     outbox.save_picture(JOB, "mug-1", 1, b"bytes", FACTS)
     outbox.prepare(JOB)
-    assert _files(outbox.root) == [f"{JOB}/images/mug-1.png", f"{JOB}/thumbnails/mug-1.webp"]
+    assert _files(outbox.root / JOB) == ["images/mug-1.png", "thumbnails/mug-1.webp"]
 
 
 def test_a_picture_waits_for_no_folder(outbox: Outbox) -> None:
@@ -204,10 +204,39 @@ def test_new_files_follow_the_folder_they_are_in(tmp_path: Path) -> None:
     assert {path.stat().st_gid for path in (images, images / "mug-1.png")} == {root.stat().st_gid}
 
 
-def test_room_is_what_can_still_be_written(outbox: Outbox) -> None:
-    """The free space is that of the outbox's own disk, for people who are not root."""
-    disk = os.statvfs(outbox.root)
-    assert 0 < outbox.room() <= disk.f_bfree * disk.f_frsize
+def test_what_an_outbox_was_mounted_on_is_none(tmp_path: Path) -> None:
+    """An outbox that was here before is made by nobody: without its marker nothing is written, read or listed."""
+    root = tmp_path / "outbox"
+    root.mkdir()
+    outbox = Outbox(root)
+    outbox.create(known=True)
+    acts: list[Callable[[], object]] = [
+        lambda: outbox.prepare(JOB),
+        lambda: outbox.write_text(JOB, "results.csv", ["x"]),
+        lambda: outbox.write_text("", "index.html", ["x"]),
+        lambda: outbox.read(JOB, "results.csv"),
+        lambda: outbox.names(JOB, "redo"),
+        lambda: outbox.remove(JOB, "failed.csv"),
+    ]
+    for act in acts:
+        with pytest.raises(DiskError, match="The outbox is away") as told:
+            act()
+        assert f"touch {root}" in told.value.hint
+    assert list(root.iterdir()) == []
+    assert not outbox.is_here()
+    Outbox(root).create()
+    assert outbox.is_here()
+    outbox.prepare(JOB)
+
+
+def test_a_new_outbox_keeps_its_marker(tmp_path: Path) -> None:
+    """Two services may share one; the second finds the marker of the first, and leaves it."""
+    root = tmp_path / "outbox"
+    Outbox(root).create()
+    (marker,) = root.iterdir()
+    before = marker.stat()
+    Outbox(root).create()
+    assert marker.stat() == before
 
 
 _TINY = """

@@ -8,7 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.mounts import in_own_mounts, mount_fragile, mount_image, mount_small, mount_thin, remount
+from tests.mounts import (
+    in_own_mounts,
+    mount_folder,
+    mount_fragile,
+    mount_image,
+    mount_small,
+    mount_thin,
+    remount,
+    unmount,
+)
 from tests.system.house import House, Sandbox, house, prompts_csv, sandbox, wait_for
 from tests.system.test_answers import PICTURES, serving
 
@@ -79,6 +88,34 @@ def test_outbox_read_only(tmp_path: Path) -> None:
     in_own_mounts(body)
 
 
+def test_outbox_that_is_not_mounted(tmp_path: Path) -> None:
+    """An outbox whose disk is away when the service starts: nothing is paid, nothing is written where it would
+    be hidden, the disk is asked for; with it back all goes on by itself.
+    """
+
+    def body() -> None:
+        outbox, on_disk = tmp_path / "outbox", tmp_path / "disk"
+        mount_folder(outbox, on_disk)
+        with sandbox() as api, house(tmp_path, api.base_url, ROOM) as home:
+            drop(home, 1)
+            all_done(home, api, 1)
+            home.stop()
+            unmount(outbox)
+            home.start()
+            home.drop("b.csv", prompts_csv(["a cat"]))
+            halted = wait_for(lambda: home.events("lane.halted"), 30, "the lane halts")[0]
+            assert f"touch {outbox}" in halted["what_to_do"]
+            assert "The outbox is away" in state_of(home)
+            wait_for(lambda: home.events("results.refused"), 30, "its results wait as well")
+            assert list(outbox.iterdir()) == []
+            assert api.stats()["calls"] == 1
+            mount_folder(outbox, on_disk)
+            assert home.wait_over("b.csv", 90).statuses == ["done"]
+            assert api.stats()["calls"] == 2
+
+    in_own_mounts(body)
+
+
 def test_outbox_on_a_disk_that_dies(tmp_path: Path) -> None:
     """Writing and syncing that fail in the middle of a job fail no row and lose no picture; each is paid once."""
 
@@ -115,7 +152,7 @@ def test_inbox_read_only(tmp_path: Path) -> None:
             paused = wait_for(lambda: home.events("inbox.paused"), 30, "the inbox is paused")[0]
             assert "read-only" in paused["what"]
             wait_for(lambda: len(home.events("item.delivered")) == 12, 30, "all pictures")
-            subprocess.run(["umount", "--lazy", str(inbox)], check=True)
+            unmount(inbox)
             shutil.copy(image, tmp_path / "mended")
             subprocess.run(["e2fsck", "-fy", str(tmp_path / "mended")], check=False)
             mount_image(inbox, tmp_path / "mended")

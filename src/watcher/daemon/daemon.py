@@ -230,7 +230,7 @@ class Daemon:
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]
         folder = rooms.inbox_folder(name, inbox)
-        outbox = make_outbox(inbox.outbox_folder)
+        outbox = make_outbox(inbox.outbox_folder, self.ledger)
         intake = Intake(
             folder=folder,
             rules=rooms.Rules(lambda: self.settings, name, lambda: datetime.now(UTC).date()),

@@ -141,12 +141,12 @@ class Serving:
 
     def _prepare(self) -> None:
         """An inbox that is new is made; one that was here before and has lost its marker is away."""
-        known = self.ledger.inboxes.known(self.folder.path)
+        known = self.ledger.folders.known("inbox", self.folder.path)
         if not known:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         inbox_id = prepare(self.folder, known=known, new_id=self.new_id())
         if not known:
-            self.ledger.inboxes.remember(self.folder.path, inbox_id)
+            self.ledger.folders.remember("inbox", self.folder.path, inbox_id)
 
     def _take(self, drop: Drop) -> float | None:
         try:
@@ -214,8 +214,10 @@ def _named(paths: Sequence[bytes]) -> list[str]:
     return [*map(printable, paths[:_NAMED]), *more]
 
 
-def make_outbox(path: Path) -> Outbox:
-    """Raises DiskError where it cannot be made."""
-    outbox = Outbox(path)
-    outbox.create()
+def make_outbox(path: Path, ledger: Ledger) -> Outbox:
+    """Raises DiskError where it cannot be made. One that is away is waited for when it is needed."""
+    outbox, known = Outbox(path), ledger.folders.known("outbox", path)
+    outbox.create(known=known)
+    if not known:
+        ledger.folders.remember("outbox", path)
     return outbox

@@ -19,7 +19,7 @@ from watcher.ledger.companions import Companion, Companions
 from watcher.ledger.costs import Cost, Costs
 from watcher.ledger.database import open_database
 from watcher.ledger.figures import Figures, Pace, Totals
-from watcher.ledger.inboxes import Inboxes
+from watcher.ledger.folders import Folders
 from watcher.ledger.incoming import Incoming
 from watcher.ledger.items import Items
 from watcher.ledger.jobs import SLICE_ROWS, Acceptance, Earlier, Jobs, NewJob, NewRow
@@ -81,7 +81,7 @@ class Ledger:
         self.items = Items(database)
         self.companions = Companions(database)
         self.figures = Figures(database)
-        self.inboxes = Inboxes(database)
+        self.folders = Folders(database)
         self.lanes = Lanes(database)
         self.orders = Orders(database)
         self.paid = Paid(database)

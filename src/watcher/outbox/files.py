@@ -16,6 +16,7 @@ from pathlib import Path
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Picture
 from watcher.core.naming import metadata_file, picture_file, rendition_file, thumbnail_file
+from watcher.outbox import marker
 from watcher.outbox.faults import told
 from watcher.outbox.pictures import PictureFacts
 from watcher.outbox.renditions import Copy
@@ -39,15 +40,37 @@ class Outbox:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._marked = False
 
-    def create(self) -> None:
-        """Make the outbox itself, at the first start. Later a missing outbox is a fault: its disk is away."""
-        with told(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+    def create(self, *, known: bool = False) -> None:
+        """Make the outbox itself and put its marker there; nothing where it is `known` from an earlier start.
+
+        From then on an outbox that is missing, or has lost its marker, is a fault: its disk is away.
+        """
+        if not known:
+            with told(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
+                with _opened(self.root) as root:
+                    if not marker.is_in(root):
+                        _written(root, marker.NAME, [marker.TEXT.encode()])
+                        _sync_folder(root)
+        self._marked = True
+
+    def require(self) -> None:
+        """Raises DiskError when the outbox is away."""
+        with told(self.root), self._here():
+            pass
+
+    def is_here(self) -> bool:
+        try:
+            self.require()
+        except DiskError:
+            return False
+        return True
 
     def prepare(self, folder: str) -> None:
         """Make `<root>/<folder>` with its own folders; no harm when they are there."""
-        with told(self.root / folder), _opened(self.root) as root:
+        with told(self.root / folder), self._here() as root:
             with _made(folder, root) as job:
                 for name in _SUBFOLDERS:
                     with _made(name, job):
@@ -59,7 +82,7 @@ class Outbox:
         """Make a folder within the job's; no harm when it is there."""
         with (
             told(self.root / folder / name),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, _plain(folder)) as job,
             _made(name, job),
         ):
@@ -108,7 +131,7 @@ class Outbox:
         *theirs, name = _plain(picture.file)
         with (
             told(self.root / folder / file),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, [*_plain(folder), *parents]) as into,
             suppress(FileNotFoundError, NotADirectoryError),
             _opened(source) as job,
@@ -128,7 +151,7 @@ class Outbox:
         name = rendition_file(file, channel, copy.format)
         with (
             told(self.root / folder / name),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, _plain(folder)) as job,
             _made(_RENDITIONS, job) as renditions,
             _made(channel, renditions),
@@ -143,7 +166,7 @@ class Outbox:
         name = file.rpartition("/")[2]
         with (
             told(self.root / folder / file),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, _plain(folder)) as job,
             _walked(job, _plain(file)[:-1]) as images,
             _made(_REDONE, job) as redone,
@@ -180,13 +203,13 @@ class Outbox:
         try:
             with (
                 told(self.root / folder / name),
-                _opened(self.root) as root,
+                self._here() as root,
                 _walked(root, [*_plain(folder), *_plain(name)]) as where,
                 os.scandir(where) as found,
             ):
                 return [one.name for one in found if one.is_file(follow_symlinks=False)]
         except DiskError as error:
-            if error.code in ("disk_away", "disk_link") and self.root.is_dir():
+            if error.code in ("disk_away", "disk_link") and self.is_here():
                 return []
             raise
 
@@ -195,7 +218,7 @@ class Outbox:
         *parents, last = _plain(name)
         with (
             told(self.root / folder / name),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, [*_plain(folder), *parents]) as where,
             os.fdopen(os.open(last, _READ, dir_fd=where), "rb") as file,
         ):
@@ -206,7 +229,7 @@ class Outbox:
         *parents, last = _plain(name)
         with (
             told(self.root / folder / name),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, [*_plain(folder), *parents]) as where,
         ):
             _remove(last, where)
@@ -220,7 +243,7 @@ class Outbox:
         where = [*_plain(folder), *parents]
         with told(self.root / folder / name):
             try:
-                with _opened(self.root) as root, _walked(root, where) as into:
+                with self._here() as root, _walked(root, where) as into:
                     found = os.open(last, _PLAIN_FILE, dir_fd=into)
             except OSError as error:
                 if error.errno in _NO_FILE:
@@ -231,11 +254,13 @@ class Outbox:
         os.close(found)
         return None
 
-    def room(self) -> int:
-        """Bytes that may still be written here; 0 when the disk is out of inodes."""
-        with told(self.root):
-            disk = os.statvfs(self.root)
-        return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
+    @contextmanager
+    def _here(self) -> Iterator[int]:
+        """The outbox, open. Raises OSError where it is not there, DiskError where only its mount point is."""
+        with _opened(self.root) as root:
+            if self._marked and not marker.is_in(root):
+                raise marker.away(self.root)
+            yield root
 
     def _write(
         self, folder: str, name: str, chunks: Iterable[bytes], *, more: bool = False
@@ -244,7 +269,7 @@ class Outbox:
         where = [*_plain(folder), *parents]
         with (
             told(self.root / folder / name),
-            _opened(self.root) as root,
+            self._here() as root,
             _walked(root, where) as into,
         ):
             _written(into, last, chunks)

@@ -200,7 +200,7 @@ def lost(item: OpenItem) -> Settlement:
 
 def _is_gone(error: DiskError, place: Place) -> bool:
     """A picture that is not there for us, in an outbox that is."""
-    return error.code in _GONE and place.outbox.root.is_dir()
+    return error.code in _GONE and place.outbox.is_here()
 
 
 def _none(item: OpenItem, problem: Problem) -> Verdict:

@@ -106,6 +106,7 @@ class Reuse:
 
     def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
         mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox
+        theirs.require()  # what is away is not gone: it would be paid again
         if not (mine.root / item.folder).is_dir():  # nothing of it is published yet
             mine.prepare(item.folder)
         taken: list[Picture] = []

@@ -33,6 +33,7 @@ class Room:
 
         def look() -> None:
             self.space.require(self.replies, prove=True)
+            place.outbox.require()
             self.space.require(place.outbox.root)
 
         try:
