@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,21 @@ def mount_fragile(place: Path, image: Path) -> Callable[[], None]:
 def mount_image(place: Path, image: Path, errors: str = "continue") -> None:
     place.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-o", f"loop,errors={errors}", image, place], check=True)
+
+
+@contextmanager
+def frozen(place: Path) -> Iterator[None]:
+    """A disk on which every writing hangs, as on a share that went away without a word."""
+    subprocess.run(["fsfreeze", "--freeze", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", place], check=True)
+
+
+def mount_disk(place: Path, image: Path) -> None:
+    """A disk of 128 MiB at `place`, kept in `image`."""
+    mount_image(place, _new_image(image))
 
 
 def _new_image(image: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.core.jobs import Item, No, OpenItem, Operation, Problem, Refusal
+from watcher.core.jobs import Item, No, OpenItem, Operation, Problem, Refusal, Scope
 from watcher.core.pictures import KeptPicture
 from watcher.core.policy import ROW_DEADLINE, Defer, Fail, Halt, Patience, decide, idempotency_key
 
@@ -76,8 +76,8 @@ def test_a_server_that_is_away_is_no_rows_fault() -> None:
     assert found == Halt(problem=problem("connection"), scope="provider")
 
 
-@pytest.mark.parametrize("scope", ["provider", "model"])
-def test_what_nobody_gets_stops_the_lane(scope: str) -> None:
+@pytest.mark.parametrize("scope", ["provider", "model", "outbox"])
+def test_what_nobody_gets_stops_the_lane(scope: Scope) -> None:
     """No key, no money, no such model: the lane halts as far as the no reaches, the row stays queued."""
     found = decide(refusal(No.NOBODY, "x", scope=scope), open_item(), PATIENCE, now=NOW)
     assert found == Halt(problem=problem("x"), scope=scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,23 @@ class Disk:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as made:
         yield made
+
+
+def test_a_share_that_hangs_is_away(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    """A look that does not come back keeps nobody waiting: the outbox is away, and no others."""
+    go = threading.Event()
+
+    class Hanging(Disk):
+        def require(self, folder: Path, *, prove: bool = False) -> None:
+            del folder, prove
+            go.wait(10)
+
+    places = {"main": Place(outbox=Outbox(tmp_path), disk=threads)}
+    room = Room(replies=tmp_path, places=places, space=Hanging(), clock=Clock(), patience=0.05)
+    refusal = asyncio.run(room.lacking("main"))
+    go.set()
+    assert refusal is not None
+    assert (refusal.code, refusal.scope) == ("disk_away", "outbox")
 
 
 def test_a_clock_that_goes_back_does_not_stop_the_looking(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.edges.inbox_room import Clock
 
-from watcher.core.jobs import LaneKey, Problem
+from watcher.core.jobs import LaneKey, Problem, Scope
 from watcher.ledger import HaltedLane
 from watcher.scheduler import LaneHalted, Lanes
 
@@ -13,6 +15,7 @@ ACCOUNT = "api.example#1"
 LANE = LaneKey(account=ACCOUNT, model="m")
 SISTER = LaneKey(account=ACCOUNT, model="other")
 NO_MONEY = Problem(code="insufficient_quota", what="There is no money left.")
+NO_ROOM = Problem(code="disk_full", what="The disk is full.")
 AWAY = Problem(code="connection", what="The server cannot be reached.")
 
 
@@ -51,6 +54,24 @@ def test_a_model_that_halts_leaves_the_others_open(lanes: Lanes, clock: Clock) -
     """A model that is gone stops its own rows only."""
     lanes.halt(LANE, NO_MONEY, "model")
     assert (refused_until(lanes, LANE), refused_until(lanes, SISTER)) == (clock.now + 300, None)
+
+
+def test_an_outbox_that_halts_leaves_others_open(lanes: Lanes, clock: Clock) -> None:
+    """A full disk stops the rows whose pictures go there, whatever their model; the same lane is open to others."""
+    here, there = (replace(LANE, outbox=path) for path in ("/srv/a", "/srv/b"))
+    lanes.halt(here, NO_ROOM, "outbox")
+    assert refused_until(lanes, replace(SISTER, outbox="/srv/a")) == clock.now + 5
+    assert (refused_until(lanes, there), refused_until(lanes, LANE)) == (None, None)
+    assert [lane.outbox for lane in lanes.halted_for(ACCOUNT, "/srv/a")] == ["/srv/a"]
+    assert lanes.halted_for(ACCOUNT, "/srv/b") == ()
+    with pytest.raises(LaneHalted) as halted:
+        lanes.admit(here)
+    assert halted.value.is_for_all
+    clock.now += 5
+    assert lanes.admit(here)
+    assert lanes.passed(there) == ()
+    assert lanes.passed(here) == ("outbox:/srv/a",)
+    assert lanes.halted == ()
 
 
 def test_one_call_probes_and_the_others_leave_it_alone(lanes: Lanes, clock: Clock) -> None:
@@ -109,7 +130,7 @@ def test_a_probe_that_was_not_sent_lets_the_next_one_probe(lanes: Lanes, clock: 
 
 @pytest.mark.parametrize("scope", ["provider", "model"])
 def test_a_probe_of_both_leaves_neither_waiting_for_ever(
-    lanes: Lanes, clock: Clock, scope: str
+    lanes: Lanes, clock: Clock, scope: Scope
 ) -> None:
     """One call probes provider and model, and says no for one of them: both are probed again later."""
     lanes.halt(LANE, NO_MONEY, "provider")

@@ -523,7 +523,7 @@ def test_more_calls_after_a_reload(tmp_path: Path, shops: list[Shop]) -> None:
         accept(shop.ledger, "a", 40)
         running = asyncio.create_task(shop.engine.run(shop.scheduler.run_slice))
         await shop.wait_while(lambda: len(shop.provider.calls) < 1)
-        shop.scheduler.resize(6)
+        shop.scheduler.turns.resize(6)
         await shop.wait_while(lambda: len(shop.provider.calls) < 6)
         gate.set()
         await shop.wait_while(lambda: shop.is_running("a"))

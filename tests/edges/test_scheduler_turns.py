@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ class Street:
         try:
             await end.wait()
         finally:
+            self.turns.settled(turn)
             self.turns.leave(turn)
 
     async def end_one(self) -> None:
@@ -143,9 +145,12 @@ def test_nothing_is_remembered_of_jobs_that_are_gone() -> None:
     async def test() -> None:
         turns = Turns(2)
         for number in range(10_000):
-            turns.leave(await turns.enter(f"job {number}", LANE))
+            turn = await turns.enter(f"job {number}", LANE)
+            turns.leave(turn)
+            turns.settled(turn)
         shares = turns._shares
         assert (turns._jobs, shares._had, shares._clocks, shares._in_flight) == ({}, {}, {}, {})
+        assert set(turns._unsettled.values()) == {0}
 
     run(test())
 
@@ -186,6 +191,30 @@ def test_a_lane_that_rests_holds_up_no_other() -> None:
             await asyncio.sleep(0.005)
         assert street.served == ["a", "b", "a"]
         await street.end_all()
+
+    run(test())
+
+
+def test_an_outbox_that_is_behind_holds_up_no_other() -> None:
+    """Calls end, and nothing of them gets into their outbox: after a few no more are made for it, and every
+    turn is free for those of another one; it goes on as it catches up.
+    """
+
+    async def test() -> None:
+        turns = Turns(2)
+        slow, other = (replace(LANE, outbox=path) for path in ("/srv/slow", "/srv/other"))
+        unsettled = []
+        for _ in range(2 + 4):
+            unsettled.append(await turns.enter("a", slow))
+            turns.leave(unsettled[-1])
+        waiting = asyncio.create_task(turns.enter("a", slow))
+        await settle()
+        assert not waiting.done()
+        two = [await turns.enter("b", other) for _ in range(2)]
+        assert turns.in_flight == 2
+        turns.leave(two[0])
+        turns.settled(unsettled[0])
+        turns.leave(await waiting)
 
     run(test())
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+Scope: TypeAlias = Literal["provider", "model", "outbox"]  # how far a halt reaches
+
+OUTBOX = "outbox:"  # begins the key of an outbox that is halted
 
 
 class Operation(StrEnum):
@@ -208,8 +211,8 @@ class Refusal:
 
     `status` 0: no reply. `retry_after`: seconds the server asked for, None when it did not.
     `param`: the parameter that a MEND leaves out. `paid_maybe`: the call may have been charged.
-    `scope` says how far a NOBODY reaches: the whole "provider" or one "model". `usage`: what it took all
-    the same.
+    `scope` says how far a NOBODY reaches: the whole "provider", one "model", or one "outbox" whatever the
+    provider. `usage`: what it took all the same.
     """
 
     no: No
@@ -220,7 +223,7 @@ class Refusal:
     retry_after: float | None = None
     param: str = ""
     request_id: str = ""
-    scope: str = "provider"
+    scope: Scope = "provider"
     paid_maybe: bool = False
     usage: Usage | None = None
 
@@ -373,10 +376,22 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneKey:
-    """One provider, key and model. `account` names provider and key without telling the key."""
+    """One provider, key and model. `account` names provider and key without telling the key.
+
+    `outbox`: the folder where what the call brings is kept; "": not known.
+    """
 
     account: str
     model: str
+    outbox: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.account}/{self.model}"
+
+    @property
+    def keys(self) -> Mapping[Scope, str]:
+        """What may be halted so that this lane is, by how far that reaches."""
+        found: dict[Scope, str] = {"provider": self.account, "model": str(self)}
+        if self.outbox:
+            found["outbox"] = OUTBOX + self.outbox
+        return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from watcher.core.jobs import No, OpenItem, Problem, Refusal
+from watcher.core.jobs import No, OpenItem, Problem, Refusal, Scope
 from watcher.core.reuse import fingerprint
 
 # Waiting for these costs nothing and ends by itself: they are not counted against the row, only
@@ -46,10 +46,10 @@ class Fail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """Nobody until something changes; `scope` is "provider" or "model"."""
+    """Nobody until something changes, as far as `scope` reaches."""
 
     problem: Problem
-    scope: str
+    scope: Scope
 
 
 Decision: TypeAlias = Defer | Fail | Halt

@@ -160,7 +160,7 @@ class Daemon:
         self.work.outcomes.patience = rooms.patience(settings.api)
         self.work.outcomes.retry = rooms.retry_rules(settings.api)
         self.scheduler.lanes.patient = rooms.probe_waits(settings.api)
-        self.scheduler.resize(*rooms.limits(settings))
+        self.scheduler.turns.resize(*rooms.limits(settings))
         self._forget_other_accounts()
         self.probe_now()
         self.news.from_thread(lambda: asyncio.ensure_future(self.holds.release(budgets=True)))
@@ -179,7 +179,8 @@ class Daemon:
 
     def paused(self, inbox: str) -> str:
         """Why no calls are made now for an inbox, in a sentence; "" when they are."""
-        halted = self.scheduler.lanes.halted_for(self.work.account(inbox).name)
+        account, outbox = self.work.account(inbox).name, str(self.serving[inbox].outbox.root)
+        halted = self.scheduler.lanes.halted_for(account, outbox)
         return f"{halted[0].problem.what} {halted[0].problem.hint}".strip() if halted else ""
 
     def is_stuck(self) -> bool:

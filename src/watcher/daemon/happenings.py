@@ -73,10 +73,14 @@ def _lane(ledger: Ledger, facts: Facts, lane: HaltedLane) -> Happening:
     """
     account, _, model = lane.key.partition("/")
     users = [name for name, used in facts.accounts.items() if used == account]
+    names = [account.partition("#")[0], *([model] if model else [])]
+    if lane.outbox:
+        users = [name for name, outbox in facts.outboxes.items() if outbox == lane.outbox]
+        names = [f"the outbox {lane.outbox}"]
     some = 0 < len(users) < len(facts.accounts)
-    inboxes = [f"inbox{'es' if len(users) > 1 else ''} {', '.join(users)}"] if some else []
+    names[1:1] = [f"inbox{'es' if len(users) > 1 else ''} {', '.join(users)}"] if some else []
     return lane_halted(
-        ", ".join([account.partition("#")[0], *inboxes, *([model] if model else [])]),
+        ", ".join(names),
         lane.problem,
         since=lane.since,
         waiting=ledger.alerts.waiting(users),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, insert, or_, select
 
-from watcher.core.jobs import Problem
+from watcher.core.jobs import OUTBOX, Problem
 from watcher.ledger import schema
 from watcher.ledger.codec import dump_problem, load_problem
 from watcher.ledger.database import Database
@@ -25,6 +25,11 @@ class HaltedLane:
     since: float
     probe_at: float
     probes: int = 0
+
+    @property
+    def outbox(self) -> str:
+        """The outbox that is halted; "" where it is a provider or a model."""
+        return self.key.removeprefix(OUTBOX) if self.key.startswith(OUTBOX) else ""
 
 
 class Lanes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from watcher.core.jobs import LaneKey, Problem
+from watcher.core.jobs import LaneKey, Problem, Scope
 from watcher.ledger import AT_ONCE, HaltedLane
 
 # Waits before the probes, in seconds. Money and keys need a person: 5, 15, then 60 minutes. A server
@@ -13,7 +13,7 @@ from watcher.ledger import AT_ONCE, HaltedLane
 PATIENT = (300.0, 900.0, 3600.0)
 SOON = (5.0, 15.0, 30.0, 60.0)
 _COMES_BACK = dict.fromkeys(("connection", "server_error", "outage"), SOON) | {
-    "disk_full": (5.0, 15.0, 30.0),
+    **dict.fromkeys(("disk_full", "disk_away"), (5.0, 15.0, 30.0)),
     **dict.fromkeys(("reply_lost", "unanswered"), (30.0, 300.0, 900.0, 3600.0)),
 }
 _PROBE = 10.0  # seconds that the others leave a probe alone
@@ -31,12 +31,14 @@ class LaneHalted(Exception):  # noqa: N818 - a state, not a fault
 
     @property
     def is_for_all(self) -> bool:
-        """The provider is halted, and not one of its models."""
-        return "/" not in self.lane.key
+        """The provider, or an outbox, is halted, and not one model."""
+        return self.lane.outbox != "" or "/" not in self.lane.key
 
 
 class Lanes:
-    """Halted lanes by key: the provider's own key (account) or one model of it (account/model)."""
+    """Halted lanes by key (see LaneKey.keys): a provider, one model of it, or an outbox, whose calls would
+    bring what cannot be kept.
+    """
 
     def __init__(
         self,
@@ -63,10 +65,14 @@ class Lanes:
     def halted(self) -> tuple[HaltedLane, ...]:
         return tuple(self._halted.values())
 
-    def halted_for(self, account: str) -> tuple[HaltedLane, ...]:
-        """The account as a whole first, then its models."""
-        mine = (lane for key, lane in self._halted.items() if key.partition("/")[0] == account)
-        return tuple(sorted(mine, key=lambda lane: "/" in lane.key))
+    def halted_for(self, account: str, outbox: str = "") -> tuple[HaltedLane, ...]:
+        """The account as a whole first, then the outbox and its models."""
+        mine = (
+            lane
+            for key, lane in self._halted.items()
+            if key.partition("/")[0] == account or (outbox and lane.outbox == outbox)
+        )
+        return tuple(sorted(mine, key=lambda lane: (not lane.outbox, "/" in lane.key)))
 
     def is_halted(self, key: str) -> bool:
         return key in self._halted
@@ -80,7 +86,7 @@ class Lanes:
 
     def admit(self, lane: LaneKey) -> bool:
         """Let a call pass; True: as the one probe of a halted lane whose probe is due. Else LaneHalted."""
-        closed = [self._halted[key] for key in _keys(lane) if key in self._halted]
+        closed = [self._halted[key] for key in lane.keys.values() if key in self._halted]
         for found in closed:
             now = self._clock()
             if found.key in self._probing:
@@ -93,17 +99,17 @@ class Lanes:
 
     def unprobed(self, lane: LaneKey) -> None:
         """The probe was not sent after all: the next call may be it."""
-        self._probing.difference_update(_keys(lane))
+        self._probing.difference_update(lane.keys.values())
 
     def is_probe(self, lane: LaneKey) -> bool:
-        return any(key in self._probing for key in _keys(lane))
+        return any(key in self._probing for key in lane.keys.values())
 
-    def halt(self, lane: LaneKey, problem: Problem, scope: str) -> tuple[HaltedLane, bool]:
+    def halt(self, lane: LaneKey, problem: Problem, scope: Scope) -> tuple[HaltedLane, bool]:
         """Close the lane, or put off the next probe of a closed one after a probe; True when it was open.
 
         A probe tells nothing about what else it was a probe of: that is put off as well.
         """
-        key = lane.account if scope == "provider" else str(lane)
+        key = lane.keys[scope]
         before = self._halted.get(key)
         steps = _COMES_BACK.get(problem.code, self.patient)
         probed = key in self._probing
@@ -126,20 +132,20 @@ class Lanes:
 
     def passed(self, lane: LaneKey) -> tuple[str, ...]:
         """The API worked for this lane: reopen it. Returns the keys that were halted."""
-        shut = (self._halted.get(key) for key in _keys(lane))
+        shut = (self._halted.get(key) for key in lane.keys.values())
         opened = tuple(one.key for one in shut if one is not None and not is_by_hand(one))
         for key in opened:
             del self._halted[key]
-        for key in _keys(lane):
+        for key in lane.keys.values():
             self._probing.discard(key)
         self._exhausted.pop(str(lane), None)
         return opened
 
     def undecided(self, lane: LaneKey) -> None:
         """A probe ended without telling anything: the lane stays halted until the next probe."""
-        for key in _keys(lane):
+        for scope, key in lane.keys.items():
             if key in self._probing:
-                self.halt(lane, self._halted[key].problem, _scope(key, lane))
+                self.halt(lane, self._halted[key].problem, scope)
 
     def failing(self, lane: LaneKey) -> bool:
         """True when so many in a row came to nothing that the next one shows an outage."""
@@ -216,11 +222,3 @@ def unanswered(last: Problem) -> Problem:
 def is_by_hand(lane: HaltedLane) -> bool:
     """Somebody paused it: nothing but that person opens it."""
     return lane.problem.code == "paused"
-
-
-def _keys(lane: LaneKey) -> tuple[str, str]:
-    return lane.account, str(lane)
-
-
-def _scope(key: str, lane: LaneKey) -> str:
-    return "provider" if key == lane.account else "model"

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from watcher.core.errors import DiskError
-from watcher.core.jobs import LaneKey, OpenItem, Problem, Slice
+from watcher.core.jobs import LaneKey, OpenItem, Problem, Scope, Slice
 from watcher.scheduler.lanes import LaneHalted, Lanes, unanswered
 from watcher.scheduler.rates import Turn
 from watcher.scheduler.turns import NORMAL, Stopping, Turns
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _NEAR = 60.0  # seconds: shorter waits are waited for here, longer ones go back to the ledger
 _ASIDE = 50  # deferred rows of one job that are waited for here; more, and no new ones are begun
-_AHEAD = 4  # replies that may wait for the outbox while all turns are in use
 _BROKEN = 300.0  # seconds before a row is taken up again that met a fault of our own
 
 
@@ -53,18 +52,6 @@ class Scheduler:
         self._on_lane = on_lane
         self._clock = clock
         self._places: dict[str, _Places] = {}
-        # Replies that wait to be decoded and saved: bounded, so that a slow outbox slows the calls.
-        self._room = turns.concurrency + _AHEAD
-        self._unsettled = asyncio.Semaphore(self._room)
-
-    def resize(
-        self, concurrency: int, images: float | None = None, requests: float | None = None
-    ) -> None:
-        """SETTINGS `limits` that hold from now on."""
-        while self._room < concurrency + _AHEAD:  # more room than is needed does no harm
-            self._room += 1
-            self._unsettled.release()
-        self.turns.resize(concurrency, images, requests)
 
     async def look_at_priorities(self) -> None:
         """Somebody may have given an order."""
@@ -88,9 +75,15 @@ class Scheduler:
             self._work.lane_reopened(key)
         return paused, opened
 
-    async def disk_refused(self, lane: LaneKey, problem: Problem) -> None:
-        """A disk does not take what was paid for: nobody pays for more until it does."""
-        await self._halt(lane, problem, "provider")
+    async def disk_refused(self, problem: Problem, outbox: str) -> None:
+        """A disk does not take what was paid for: until it does nobody pays for more who needs that `outbox`;
+        nobody at all where it is "".
+        """
+        if outbox:
+            await self._halt(LaneKey(account="", model="", outbox=outbox), problem, "outbox")
+            return
+        for name in {account.name for account in self._work.accounts.values()}:
+            await self._halt(LaneKey(account=name, model=""), problem, "provider")
 
     async def run_slice(self, slice_: Slice, drained: Callable[[], None]) -> float:
         """Work every open item of a slice; `drained` is called when all of them have started.
@@ -169,27 +162,25 @@ class Scheduler:
                 return await self._work.take_over(known, settlement)
             if (found := self._work.found_reply(known)) is not None:
                 held.close()
-                await self._unsettled.acquire()
                 return await self._settled(found, lane)
             async with self._work.purse.afforded(known) as money:
                 asked, turn = await self._ask(known, lane, held, money, priority)
-                outcome = await self._settled(asked, lane)
+                try:
+                    outcome = await self._settled(asked, lane)
+                finally:
+                    self.turns.settled(turn)
                 if isinstance(outcome, Deferred):
                     code, status = outcome.problem.code, outcome.status
                     self.turns.refused(turn, status=status, code=code, wait=outcome.rest)
                 return outcome
 
     async def _settled(self, asked: Asked, lane: LaneKey) -> Outcome:
-        """Gives the `_unsettled` back that was taken for the call."""
-        try:
-            return await self._work.settle(asked, outage=self.lanes.failing(lane))
-        finally:
-            self._unsettled.release()
+        return await self._work.settle(asked, outage=self.lanes.failing(lane))
 
     async def _ask(
         self, item: OpenItem, lane: LaneKey, held: ExitStack, money: Held, priority: int
     ) -> tuple[Asked, Turn]:
-        """One call. Leaves one `_unsettled` taken."""
+        """One call; its turn is to be told once its answer is settled."""
         probe = self.lanes.admit(lane)
         try:
             return await self._in_turn(item, lane, held, money, priority)
@@ -205,15 +196,13 @@ class Scheduler:
             item.job_id, lane, inbox=item.inbox, priority=priority, images=item.images
         )
         held.callback(self.turns.leave, turn)
-        # With the turn in hand: whose turn it is must not depend on who queued here first.
-        await self._unsettled.acquire()
         try:
             self.turns.check()
             heard = partial(self.turns.heard, turn)
             asked = await self._work.ask(item, lane, held=money, on_end=held.close, on_head=heard)
         except BaseException:
-            self._unsettled.release()
             self.turns.unsent(turn)
+            self.turns.settled(turn)
             raise
         if not asked.attempt:
             self.turns.unsent(turn)
@@ -247,7 +236,7 @@ class Scheduler:
             case Deferred():
                 self.lanes.undecided(lane)
 
-    async def _halt(self, lane: LaneKey, problem: Problem, scope: str) -> HaltedLane:
+    async def _halt(self, lane: LaneKey, problem: Problem, scope: Scope) -> HaltedLane:
         halted, fresh = self.lanes.halt(lane, problem, scope)
         with suppress(DiskError):  # halted all the same; a new start finds out by itself
             await self._ledger.call(self._ledger.lanes.halt, halted)

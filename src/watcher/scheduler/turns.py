@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from watcher.scheduler.shares import Path, Shares
 NORMAL = 2  # of the priorities 0 (urgent) to 3 (low)
 _GLAD = range(200, 300)
 _LATE = 0.001  # seconds: timers may fire a little early
+_AHEAD = 4  # answers that may wait for an outbox while all turns are in use
 
 
 class Stopping(Exception):  # noqa: N818 - a state, not a fault
@@ -46,7 +47,8 @@ class Turns:
 
     When one becomes free it goes to a row whose lane may be asked now: of the priority, in it of
     the inbox, and in that of the job that has the least (see `Shares`). One row dropped behind 5,000
-    is next. A lane that rests or is at its limit (see `Rates`) holds up no other.
+    is next. A lane that rests or is at its limit (see `Rates`) holds up no other, nor does an outbox
+    that is slower than its calls, or hangs.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Turns:
         self.rates = Rates(concurrency, images, requests)
         self._jobs: dict[str, _Job] = {}
         self._shares = Shares()
+        self._unsettled: Counter[str] = Counter()  # by outbox: calls of which it has no answer yet
         self._stopped = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,6 +91,7 @@ class Turns:
             turn = wish.turn
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.unsent(turn.result())
+                self.settled(turn.result())
                 self.leave(turn.result())
             raise
         finally:
@@ -100,6 +104,11 @@ class Turns:
         self._shares.end(turn.path)
         self.rates.end(turn)
         self._forget(job)
+        self._give()
+
+    def settled(self, turn: Turn) -> None:
+        """What its call brought is in the outbox, or it brought nothing."""
+        self._unsettled[turn.lane.outbox] -= 1
         self._give()
 
     def prioritise(self, job: str, priority: int) -> None:
@@ -134,7 +143,7 @@ class Turns:
         """Send everybody away who waits for a turn (of the lanes that `key` names); they get `error`."""
         for job in list(self._jobs.values()):
             for wish in list(job.wishes):
-                if not wish.turn.done() and key in ("", wish.lane.account, str(wish.lane)):
+                if not wish.turn.done() and key in ("", *wish.lane.keys.values()):
                     wish.turn.set_exception(error)
 
     def stop(self) -> None:
@@ -165,6 +174,7 @@ class Turns:
             self.rates.begin(turn)
             self._shares.serve(path, max(wish.images, 1), self._paths())
             self._jobs[path[2]].in_flight += 1
+            self._unsettled[wish.lane.outbox] += 1
             wish.turn.set_result(turn)
 
     def _next(self) -> tuple[_Wish | None, Path]:
@@ -174,7 +184,7 @@ class Turns:
         ready: list[tuple[tuple[float, ...], _Wish, Path]] = []
         for job in self._jobs.values():
             for wish in job.wishes:
-                if wish.turn.done():
+                if wish.turn.done() or self._is_behind(wish.lane.outbox):
                     continue
                 kind = (wish.lane, wish.images)
                 if kind not in waits:
@@ -188,6 +198,9 @@ class Turns:
             return None, (NORMAL, "", "")
         _, wish, path = min(ready, key=lambda one: one[0])
         return wish, path
+
+    def _is_behind(self, outbox: str) -> bool:
+        return self._unsettled[outbox] >= self.concurrency + _AHEAD
 
     def _look_again(self, seconds: float) -> None:
         if self._timer is not None:

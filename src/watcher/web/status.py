@@ -113,9 +113,11 @@ def _headline(
     open_rows: Mapping[RowState, int],
 ) -> tuple[str, str]:
     accounts = {lane.key for lane in halted if "/" not in lane.key}
-    if accounts and accounts.issuperset(about["accounts"]):
+    outboxes = {lane.outbox for lane in halted if lane.outbox}
+    of_all = {one["outbox"] for one in about["inboxes"].values()}
+    if (accounts and accounts.issuperset(about["accounts"])) or (outboxes and outboxes >= of_all):
         return "Paused: nothing is asked for until the cause is gone", "paused"
-    if accounts:
+    if accounts or outboxes:
         return "Partly paused: some inboxes wait until the cause is gone", "paused"
     if halted:
         return "Partly paused: one model is not asked for", "paused"

@@ -29,7 +29,9 @@ T = TypeVar("T")
 class OnDisk(Protocol):
     """Does what a disk may refuse, until it does not."""
 
-    async def __call__(self, act: Callable[[], Awaitable[T]]) -> T: ...
+    async def __call__(self, act: Callable[[], Awaitable[T]], *, outbox: str = "") -> T:
+        """`outbox`: the one that is written to; others go on when it refuses. "": all depends on that disk."""
+        ...
 
 
 async def in_thread(places: Mapping[str, Place], asked: Asked, act: Callable[[], T]) -> T:
@@ -95,7 +97,9 @@ class Keeping:
                 place.outbox.save_metadata(item.folder, picture.file, json_text(about))
 
         if pictures:
-            await self.on_disk(lambda: in_thread(self.places, asked, write))
+            await self.on_disk(
+                lambda: in_thread(self.places, asked, write), outbox=asked.lane.outbox
+            )
 
     def _read(self, asked: Asked) -> Answer | Refusal:
         reply = load_reply(asked.reply)
@@ -147,7 +151,9 @@ class Keeping:
             self.add_copy(item, picture, content)
             return Kept(pictures=(replace(picture, print=found.print),), found=found.told)
 
-        return await self.on_disk(lambda: in_thread(self.places, asked, look_and_save))
+        return await self.on_disk(
+            lambda: in_thread(self.places, asked, look_and_save), outbox=asked.lane.outbox
+        )
 
     def add_copy(self, item: OpenItem, picture: Picture, content: bytes) -> None:
         """In the size that the row asked for. The picture is safe already: a copy fails no row."""

@@ -102,7 +102,7 @@ class Reuse:
             return None
         disk = self.places[item.inbox].disk
         act = lambda: asyncio.get_running_loop().run_in_executor(disk, self._link, item, paid)  # noqa: E731
-        return await self.on_disk(act)
+        return await self.on_disk(act, outbox=str(self.places[item.inbox].outbox.root))
 
     def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
         mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox

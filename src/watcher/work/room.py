@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from watcher.core.errors import DiskError
-from watcher.core.jobs import Refusal
+from watcher.core.jobs import No, Refusal, Scope
 from watcher.work.settlements import no_room
 from watcher.work.values import Place, Space
 
 GOOD_FOR = 1.0  # seconds that a look at the disks counts
+_PATIENCE = 30.0  # seconds for a look: a share that hangs must not keep a turn from others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Room:
     places: Mapping[str, Place]
     space: Space
     clock: Callable[[], float]
+    patience: float = _PATIENCE
     _seen: dict[str, float] = field(default_factory=dict)
 
     async def lacking(self, inbox: str, *, good_for: float = GOOD_FOR) -> Refusal | None:
@@ -31,18 +33,36 @@ class Room:
             return None
         place = self.places[inbox]
 
-        def look() -> None:
+        look = asyncio.get_running_loop().run_in_executor(place.disk, self._look, place)
+        try:
+            full = await asyncio.wait_for(look, self.patience)
+        except TimeoutError:
+            full = _hangs(place.outbox.root)
+        if full is None:
+            self._seen[inbox] = self.clock()
+        return full
+
+    def _look(self, place: Place) -> Refusal | None:
+        scope: Scope = "provider"
+        try:
             self.space.require(self.replies, prove=True)
+            scope = "outbox"
             place.outbox.require()
             self.space.require(place.outbox.root)
-
-        try:
-            await asyncio.get_running_loop().run_in_executor(place.disk, look)
         except DiskError as error:
-            return no_room(error)
-        self._seen[inbox] = self.clock()
+            return no_room(error, scope)
         return None
 
     def forget(self) -> None:
         """A disk refused: look again before the next call."""
         self._seen.clear()
+
+
+def _hangs(outbox: Path) -> Refusal:
+    return Refusal(
+        no=No.NOBODY,
+        code="disk_away",
+        what=f"The outbox does not answer: {outbox}.",
+        hint="Look at its disk or share; the work goes on by itself.",
+        scope="outbox",
+    )

@@ -14,6 +14,7 @@ from watcher.core.jobs import (
     Problem,
     Refusal,
     RowState,
+    Scope,
     Settlement,
 )
 from watcher.core.policy import as_problem
@@ -90,9 +91,16 @@ def not_a_picture(error: BadPicture) -> Refusal:
     )
 
 
-def no_room(error: DiskError) -> Refusal:
+def no_room(error: DiskError, scope: Scope) -> Refusal:
     """Before the call: nothing was sent."""
-    return Refusal(no=No.NOBODY, code="disk_full", what=error.what, hint=error.hint)
+    code = disk_problem(error).code
+    return Refusal(no=No.NOBODY, code=code, what=error.what, hint=error.hint, scope=scope)
+
+
+def disk_problem(error: DiskError) -> Problem:
+    """Why nothing goes on until a disk takes what is paid for."""
+    code = error.code if error.code == "disk_away" else "disk_full"
+    return Problem(code=code, what=error.what, hint=error.hint)
 
 
 def reply_lost(error: DiskError) -> Refusal:

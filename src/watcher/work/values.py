@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 
 from watcher.api import ImageApi
 from watcher.core.budgets import Money, Sum
-from watcher.core.jobs import LaneKey, OpenItem, Problem, Refusal, RowState
+from watcher.core.jobs import LaneKey, OpenItem, Problem, Refusal, RowState, Scope
 from watcher.core.profiles import Profile
 from watcher.outbox import Outbox
 
@@ -122,11 +122,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halted:
-    """The row is queued again; its lane is closed, `scope` is "provider" or "model"."""
+    """The row is queued again; its lane is closed, with all that `scope` reaches."""
 
     item: OpenItem
     problem: Problem
-    scope: str
+    scope: Scope
 
 
 Outcome: TypeAlias = Delivered | Deferred | Failed | Halted

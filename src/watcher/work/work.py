@@ -34,7 +34,7 @@ from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
 from watcher.work.room import GOOD_FOR, Room
-from watcher.work.settlements import NO_KEY, reply_lost
+from watcher.work.settlements import NO_KEY, disk_problem, reply_lost
 from watcher.work.values import (
     UNSENT,
     Account,
@@ -74,7 +74,7 @@ class Work:
     log: Log
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
-    on_disk_refused: Callable[[LaneKey, Problem], Awaitable[None]] | None = None
+    on_disk_refused: Callable[[Problem, str], Awaitable[None]] | None = None
     _faults: Faults = field(init=False)
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
@@ -134,7 +134,8 @@ class Work:
         return self.accounts[inbox]
 
     def lane(self, item: OpenItem) -> LaneKey:
-        return LaneKey(account=self.account(item.inbox).name, model=item.item.model)
+        outbox = str(self.places[item.inbox].outbox.root)
+        return LaneKey(account=self.account(item.inbox).name, model=item.item.model, outbox=outbox)
 
     def found_reply(self, item: OpenItem) -> Asked | None:
         """The reply to an attempt of an earlier process, paid for and on disk."""
@@ -235,7 +236,8 @@ class Work:
         if not item.item.images:
             return Loaded()
         if item.judging is not None:
-            return await self._on_disk(lambda: self.judge.load(item, self.account(item.inbox)))
+            load = lambda: self.judge.load(item, self.account(item.inbox))  # noqa: E731
+            return await self._on_disk(load, outbox=self.lane(item).outbox)
         disk = self.places[item.inbox].disk
         return await self._on_disk(lambda: self.inputs.load(item, self.account(item.inbox), disk))
 
@@ -277,8 +279,11 @@ class Work:
                              what="The process ended during this call; it may have been charged.")  # fmt: skip
         return replace(item, pending=None)
 
-    async def _on_disk(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Do what a disk may refuse, until it does not: nothing that was paid for is given up."""
+    async def _on_disk(self, act: Callable[[], Awaitable[T]], *, outbox: str = "") -> T:
+        """Do what a disk may refuse, until it does not: nothing that was paid for is given up.
+
+        Meanwhile nobody pays for more: whoever needs that `outbox`, or all.
+        """
         while True:
             try:
                 return await act()
@@ -286,7 +291,5 @@ class Work:
                 self._room.forget()
                 self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
                 if self.on_disk_refused is not None:
-                    problem = Problem(code="disk_full", what=error.what, hint=error.hint)
-                    for name in {account.name for account in self.accounts.values()}:
-                        await self.on_disk_refused(LaneKey(account=name, model=""), problem)
+                    await self.on_disk_refused(disk_problem(error), outbox)
                 await self.sleep(_DISK_WAIT)

@@ -18,12 +18,13 @@ _MOST_FAILURES = 3
 _NAME = 60  # characters of a name in a title
 _SENTENCE = 300
 _DAYS = (0, 1, 7)  # before a model's end: told anew
-_DISK_CODES = frozenset({"disk_full", "reply_lost"})
+_DISK_CODES = frozenset({"disk_full", "disk_away", "reply_lost"})
 # How it begins and how it ends, in a title.
 _LANES: Mapping[Occasion, tuple[str, str]] = {
     "paused": ("Paused", "Goes on"),
     "disk_full": ("No room on a disk", "There is room again"),
 }
+_AWAY = ("A disk is away", "The disk is back")
 _GOES_ON = "Nothing is lost: what is open stays queued and goes on by itself."
 
 
@@ -47,7 +48,7 @@ def lane_halted(
 ) -> Happening:
     """A lane that is halted. `lane`: as people know it; `waiting`: how many jobs and rows of it are not done."""
     occasion = _occasion(problem)
-    begins, ends = _LANES[occasion]
+    begins, ends = _AWAY if problem.code == "disk_away" else _LANES[occasion]
     jobs, rows = waiting
     held = f"{counted(rows, 'row')} of {counted(jobs, 'job')} not done yet. " if rows else ""
     return Happening(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from watcher.core.jobs import No, Refusal, Reply
+from watcher.core.jobs import No, Refusal, Reply, Scope
 from watcher.core.wire import sentences as say
 from watcher.core.wire.errors import Said
 from watcher.core.wire.headers import retry_after
@@ -25,7 +25,7 @@ class _Rule:
     hint: str
     code: str = ""
     fallback: str = ""
-    scope: str = "provider"
+    scope: Scope = "provider"
     paid_maybe: bool = False
 
 
