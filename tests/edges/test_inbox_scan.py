@@ -542,6 +542,15 @@ def test_what_is_named_while_hands_are_full(room: Room) -> None:
     assert b"small.csv" in {drop.path for drop in room.look().ready}
 
 
+def test_what_waits_is_told_by_every_look(room: Room) -> None:
+    """Also by one that names large drops alone: else it would be told anew each time."""
+    with room.drop("a.csv").open("a") as file:
+        room.look()
+        for _ in range(5):
+            assert codes(room.look(2)) == codes(room.look(2, least=100)) == {b"a.csv": "writing"}
+        file.write("")
+
+
 def test_reasons_are_sentences(room: Room) -> None:
     """Each reason names the drop and each hint says what to do, without a code name."""
     os.mkfifo(room.path / "pipe.csv")

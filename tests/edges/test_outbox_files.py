@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from watcher.core.errors import DiskError
 from watcher.core.naming import safe_stem
-from watcher.outbox import Outbox, PictureFacts
+from watcher.outbox import Marker, Outbox, PictureFacts
 from watcher.outbox.faults import told
 
 JOB = "mugs--2r2kb9sgzdg69"
@@ -204,12 +205,31 @@ def test_new_files_follow_the_folder_they_are_in(tmp_path: Path) -> None:
     assert {path.stat().st_gid for path in (images, images / "mug-1.png")} == {root.stat().st_gid}
 
 
+class Memory:
+    """What the ledger knows of an outbox, and ids that are new each time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ids: list[str] = []
+        self._numbers = count(1)
+
+    def marker(self, known: str = "") -> Marker:
+        new_id = lambda: f"id-{next(self._numbers)}"  # noqa: E731
+        return Marker(root=self.root, id=known, new_id=new_id, remember=self.ids.append)
+
+
+def expected(memory: Memory, known: str) -> Outbox:
+    """The outbox as at a later start."""
+    outbox = Outbox(memory.root)
+    outbox.expect(memory.marker(known))
+    return outbox
+
+
 def test_what_an_outbox_was_mounted_on_is_none(tmp_path: Path) -> None:
     """An outbox that was here before is made by nobody: without its marker nothing is written, read or listed."""
-    root = tmp_path / "outbox"
-    root.mkdir()
-    outbox = Outbox(root)
-    outbox.create(known=True)
+    memory = Memory(tmp_path / "outbox")
+    memory.root.mkdir()
+    outbox = expected(memory, "known")
     acts: list[Callable[[], object]] = [
         lambda: outbox.prepare(JOB),
         lambda: outbox.write_text(JOB, "results.csv", ["x"]),
@@ -219,24 +239,58 @@ def test_what_an_outbox_was_mounted_on_is_none(tmp_path: Path) -> None:
         lambda: outbox.remove(JOB, "failed.csv"),
     ]
     for act in acts:
-        with pytest.raises(DiskError, match="The outbox is away") as told:
+        with pytest.raises(DiskError, match="The outbox is away"):
             act()
-        assert f"touch {root}" in told.value.hint
-    assert list(root.iterdir()) == []
-    assert not outbox.is_here()
-    Outbox(root).create()
-    assert outbox.is_here()
+    assert (list(memory.root.iterdir()), outbox.is_here(), memory.ids) == ([], False, [])
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
+def test_the_command_that_is_told_makes_another_outbox(tmp_path: Path, *, there: bool) -> None:
+    """Where a folder is to be the outbox from now on, the command in the message makes it one, with an id of
+    its own: what had the old id is none any more.
+    """
+    memory = Memory(tmp_path / "it's an outbox")
+    Outbox(memory.root).create(memory.marker())
+    old = memory.root.rename(tmp_path / "old")
+    if there:
+        memory.root.mkdir()
+    outbox = expected(memory, "id-1")
+    with pytest.raises(DiskError, match="is away") as told_of:
+        outbox.require()
+    command = told_of.value.hint.partition("run: ")[2]
+    subprocess.run(["sh", "-c", command], check=True)
     outbox.prepare(JOB)
+    assert memory.ids == ["id-1", "id-2"]
+    memory.root.rename(tmp_path / "new")
+    old.rename(memory.root)
+    assert not outbox.is_here()
+    assert not expected(memory, "id-2").is_here()
 
 
-def test_a_new_outbox_keeps_its_marker(tmp_path: Path) -> None:
-    """Two services may share one; the second finds the marker of the first, and leaves it."""
-    root = tmp_path / "outbox"
-    Outbox(root).create()
-    (marker,) = root.iterdir()
-    before = marker.stat()
-    Outbox(root).create()
-    assert marker.stat() == before
+def test_a_new_outbox_keeps_the_marker_that_it_has(tmp_path: Path) -> None:
+    """Two services may share one; the second knows it by the marker of the first, and leaves it."""
+    memory = Memory(tmp_path / "outbox")
+    Outbox(memory.root).create(memory.marker())
+    (marker,) = memory.root.iterdir()
+    before = marker.read_bytes()
+    second = Outbox(memory.root)
+    second.create(memory.marker())
+    second.prepare(JOB)
+    assert (marker.read_bytes(), memory.ids) == (before, ["id-1", "id-1"])
+
+
+def test_a_link_is_no_marker(tmp_path: Path) -> None:
+    """Who may write to the outbox cannot have a file of the service written by a link of the marker's name."""
+    memory = Memory(tmp_path / "outbox")
+    memory.root.mkdir()
+    target = tmp_path / "precious"
+    target.write_text("")
+    (memory.root / ".image-watcher.id").symlink_to(target)
+    with pytest.raises(DiskError, match="A link stands"):
+        Outbox(memory.root).create(memory.marker())
+    with pytest.raises(DiskError, match="A link stands"):
+        expected(memory, "x").require()
+    assert target.read_text() == ""
 
 
 _TINY = """

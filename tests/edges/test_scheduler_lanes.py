@@ -67,6 +67,8 @@ def test_an_outbox_that_halts_leaves_others_open(lanes: Lanes, clock: Clock) -> 
     with pytest.raises(LaneHalted) as halted:
         lanes.admit(here)
     assert halted.value.is_for_all
+    assert lanes.only({ACCOUNT}, {"/srv/a"}) == ()  # also after a start
+    assert lanes.passed(here, kept=False) == ()  # a refused row puts nothing there
     clock.now += 5
     assert lanes.admit(here)
     assert lanes.passed(there) == ()

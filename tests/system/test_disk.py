@@ -104,7 +104,7 @@ def test_outbox_that_is_not_mounted(tmp_path: Path) -> None:
             home.start()
             home.drop("b.csv", prompts_csv(["a cat"]))
             halted = wait_for(lambda: home.events("lane.halted"), 30, "the lane halts")[0]
-            assert f"touch {outbox}" in halted["what_to_do"]
+            assert f"truncate -s 0 {outbox}" in halted["what_to_do"]
             assert "The outbox is away" in state_of(home)
             wait_for(lambda: home.events("results.refused"), 30, "its results wait as well")
             assert list(outbox.iterdir()) == []

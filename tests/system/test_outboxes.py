@@ -97,7 +97,30 @@ def test_an_outbox_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
             wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
             with frozen(tmp_path / "outbox"):
                 is_at_work_beside(home, api)
+                wait_for(lambda: outbox_is_shut(home), 90, "it is told that it does not answer")
             assert home.wait_over("a.csv", 90).statuses == ["done"] * ROWS
             assert api.stats()["calls"] == 2 * ROWS
+
+    in_own_mounts(body)
+
+
+def test_an_outbox_that_is_full_at_the_first_start(tmp_path: Path) -> None:
+    """Not even its marker has room: the service starts, and other inboxes are served; it is when there is room."""
+
+    def body() -> None:
+        mount_small(tmp_path / "outbox", "64k")
+        (tmp_path / "outbox" / "filler").write_bytes(bytes(64 * 1024))
+        with (
+            sandbox(picture_bytes=10_000) as api,
+            house(tmp_path, api.base_url, with_other(tmp_path)) as home,
+        ):
+            home.drop("a.csv", prompts_csv(["a cat"]))
+            wait_for(lambda: outbox_is_shut(home), 30, "the outbox is shut")
+            is_at_work_beside(home, api)
+            page = page_address(home)
+            file = next(home.folder.glob("other-out/*/images/*"))
+            assert httpx.get(f"{page}/{file.parts[-3]}/images/{file.name}").status_code == 200
+            remount(tmp_path / "outbox", "size=8m")
+            assert home.wait_over("a.csv", 90).statuses == ["done"]
 
     in_own_mounts(body)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import typer
 
+from watcher.cli.common import open_ledger
 from watcher.cli.words import Exit
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, WatcherError
 from watcher.core.jobs import Refusal
 from watcher.daemon import account
+from watcher.daemon.outboxes import outbox_away
 from watcher.daemon.rooms import inbox_folder
 from watcher.inbox import allow, closed_folders, is_network, kind_of, require_room, who
 from watcher.settings import Api, Disk, Inbox, Settings
@@ -52,7 +54,7 @@ def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iter
     yield from _folder(settings.state_dir, "state_dir", settings.disk)
     yield from on_share(settings.state_dir, kind_of(settings.state_dir))
     for name, inbox in settings.inboxes.items():
-        yield from _inbox(name, inbox, settings.disk)
+        yield from _inbox(name, inbox, settings)
     own = [name for name in settings.inboxes if settings.api_for(name) != settings.api]
     apis = {name: settings.api_for(name) for name in own}
     if len(own) < len(settings.inboxes):
@@ -71,9 +73,13 @@ def on_share(state_dir: Path, kind: str) -> Iterator[Finding]:
         yield Finding(ok=False, what=what)
 
 
-def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:
-    yield from _folder(inbox.path, f"inbox {name}", disk)
-    yield from _folder(inbox.outbox_folder, f"outbox of {name}", disk)
+def _inbox(name: str, inbox: Inbox, settings: Settings) -> Iterator[Finding]:
+    yield from _folder(inbox.path, f"inbox {name}", settings.disk)
+    role = f"outbox of {name}"
+    if (away := _away(inbox.outbox_folder, settings)) is not None:
+        yield Finding(ok=False, what=f"{role}: {away}")
+    else:
+        yield from _folder(inbox.outbox_folder, role, settings.disk)
     for folder in inbox.assets:
         yield _assets(folder, f"assets of {name}")
     try:
@@ -81,6 +87,15 @@ def _inbox(name: str, inbox: Inbox, disk: Disk) -> Iterator[Finding]:
             yield Finding(ok=False, what=sentence)
     except WatcherError:
         return  # it is not there, or closed as a whole: that is said already
+
+
+def _away(outbox: Path, settings: Settings) -> DiskError | None:
+    with (
+        suppress(WatcherError),
+        open_ledger(settings) as ledger,
+    ):  # there is none before the first start
+        return outbox_away(outbox, ledger)
+    return None
 
 
 def _folder(path: Path, role: str, disk: Disk) -> Iterator[Finding]:

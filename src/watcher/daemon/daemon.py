@@ -29,7 +29,8 @@ from watcher.daemon.marks import month, new_id
 from watcher.daemon.models import make_model_look
 from watcher.daemon.money import Holds, call_cost, caps, day_of
 from watcher.daemon.news import News
-from watcher.daemon.serving import Serving, make_outbox
+from watcher.daemon.outboxes import Outboxes
+from watcher.daemon.serving import Serving
 from watcher.daemon.sides import Side, run_sides
 from watcher.daemon.space import Space
 from watcher.daemon.state import (
@@ -90,6 +91,7 @@ class Daemon:
         clear_inputs(self._inputs, needs_inputs(lambda: self.settings, self.ledger))
         clear_replies(replies, self.ledger.items.unsettled())
         self.catalogue = Catalogue.shipped(settings.api.models)
+        self._outboxes = Outboxes(self.ledger, new_id=new_id, log=log)
         self.serving = {
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
         }
@@ -198,7 +200,8 @@ class Daemon:
 
     def _forget_other_accounts(self) -> None:
         """A key that was replaced is no reason to say that anything is paused."""
-        for key in self.scheduler.lanes.only(_names(self.work.accounts)):
+        outboxes = {str(one.outbox.root) for one in self.serving.values()}
+        for key in self.scheduler.lanes.only(_names(self.work.accounts), outboxes):
             self.ledger.lanes.reopen(key)
 
     async def _shut_down(self, working: asyncio.Task[None], publishing: asyncio.Task[None]) -> None:
@@ -231,7 +234,7 @@ class Daemon:
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]
         folder = rooms.inbox_folder(name, inbox)
-        outbox = make_outbox(inbox.outbox_folder, self.ledger)
+        outbox = self._outboxes.of(name, inbox.outbox_folder)
         intake = Intake(
             folder=folder,
             rules=rooms.Rules(lambda: self.settings, name, lambda: datetime.now(UTC).date()),

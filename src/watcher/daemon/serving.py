@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
 from watcher.core.log import Log
@@ -141,7 +140,7 @@ class Serving:
 
     def _prepare(self) -> None:
         """An inbox that is new is made; one that was here before and has lost its marker is away."""
-        known = self.ledger.folders.known("inbox", self.folder.path)
+        known = self.ledger.folders.known("inbox", self.folder.path) is not None
         if not known:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         inbox_id = prepare(self.folder, known=known, new_id=self.new_id())
@@ -212,12 +211,3 @@ def _named(paths: Sequence[bytes]) -> list[str]:
     """Fit for people, some of them and how many more there are."""
     more = [f"… and {len(paths) - _NAMED:,} more"] if len(paths) > _NAMED else []
     return [*map(printable, paths[:_NAMED]), *more]
-
-
-def make_outbox(path: Path, ledger: Ledger) -> Outbox:
-    """Raises DiskError where it cannot be made. One that is away is waited for when it is needed."""
-    outbox, known = Outbox(path), ledger.folders.known("outbox", path)
-    outbox.create(known=known)
-    if not known:
-        ledger.folders.remember("outbox", path)
-    return outbox

@@ -50,8 +50,12 @@ class Hands(Generic[T]):
             thread.start()
 
     def want_more(self) -> bool:
-        """Whether few of the drops that were given are left to take up: looking for others takes a while."""
-        return self._todo.qsize() <= self._few
+        """Whether few of the drops that were given are left to take up: looking for others takes a while.
+
+        Also when a fault ended every hand: what is given next brings new ones.
+        """
+        left = self._todo.qsize()
+        return left <= self._few or not any(thread.is_alive() for thread in self._threads)
 
     def collect(self, *, wait: bool = False) -> Iterator[tuple[Drop, T | None]]:
         """What was taken, and what came of it: None where `take` raised, which its thread has reported.

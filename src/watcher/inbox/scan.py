@@ -195,7 +195,8 @@ class Scanner:
             path
             for path, seen in self._drops.items()
             if self._is_settled(path, seen, found)
-            and (seen.signature[2] >= least or URGENT in flags(path))
+            # What waits is looked at all the same: it is told of for as long as it does.
+            and (seen.signature[2] >= least or seen.code or URGENT in flags(path))
         ]
         # Where looking takes long, more is named by each look.
         most = max(AT_ONCE, len(self._drops) // 20)

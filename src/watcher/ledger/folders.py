@@ -21,14 +21,15 @@ class Folders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, kind: FolderKind, path: Path) -> bool:
+    def known(self, kind: FolderKind, path: Path) -> str | None:
+        """Its id; None: it was never here."""
         key = f"{kind}:{path}"
         with self._database.read() as view:
-            return view.scalar(select(_meta.c.value).where(_meta.c.key == key)) is not None
+            found: str | None = view.scalar(select(_meta.c.value).where(_meta.c.key == key))
+        return found
 
-    def remember(self, kind: FolderKind, path: Path, value: str = "") -> None:
-        """`value`: an inbox's id."""
+    def remember(self, kind: FolderKind, path: Path, id_: str) -> None:
         key = f"{kind}:{path}"
         with self._database.write() as tx:
             tx.execute(delete(_meta).where(_meta.c.key == key))
-            tx.execute(insert(_meta).values(key=key, value=value))
+            tx.execute(insert(_meta).values(key=key, value=id_))

@@ -3,6 +3,7 @@
 from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
 from watcher.outbox.looks import look_of
+from watcher.outbox.marker import Marker
 from watcher.outbox.pictures import BadPicture, PictureFacts, look_at_picture
 from watcher.outbox.renditions import copied, has_credentials, opened
 from watcher.outbox.thumbnails import Thumbnails
@@ -10,6 +11,7 @@ from watcher.outbox.workbooks import Workbooks
 
 __all__ = [
     "BadPicture",
+    "Marker",
     "Outbox",
     "PictureFacts",
     "Thumbnails",

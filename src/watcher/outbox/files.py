@@ -9,15 +9,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Picture
 from watcher.core.naming import metadata_file, picture_file, rendition_file, thumbnail_file
-from watcher.outbox import marker
 from watcher.outbox.faults import told
+from watcher.outbox.marker import Marker
 from watcher.outbox.pictures import PictureFacts
 from watcher.outbox.renditions import Copy
 
@@ -40,21 +40,22 @@ class Outbox:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._marked = False
+        self._marker: Marker | None = None
 
-    def create(self, *, known: bool = False) -> None:
-        """Make the outbox itself and put its marker there; nothing where it is `known` from an earlier start.
-
-        From then on an outbox that is missing, or has lost its marker, is a fault: its disk is away.
+    def create(self, marker: Marker | None = None) -> None:
+        """Make the outbox itself, with its marker, at the first start. Later a missing outbox is a fault: its
+        disk is away.
         """
-        if not known:
-            with told(self.root):
-                self.root.mkdir(parents=True, exist_ok=True)
+        with told(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            if marker is not None:
                 with _opened(self.root) as root:
-                    if not marker.is_in(root):
-                        _written(root, marker.NAME, [marker.TEXT.encode()])
-                        _sync_folder(root)
-        self._marked = True
+                    marker.place(root)
+        self._marker = marker
+
+    def expect(self, marker: Marker) -> None:
+        """It was here before: what has not this marker is only what it is mounted on."""
+        self._marker = marker
 
     def require(self) -> None:
         """Raises DiskError when the outbox is away."""
@@ -257,9 +258,15 @@ class Outbox:
     @contextmanager
     def _here(self) -> Iterator[int]:
         """The outbox, open. Raises OSError where it is not there, DiskError where only its mount point is."""
-        with _opened(self.root) as root:
-            if self._marked and not marker.is_in(root):
-                raise marker.away(self.root)
+        with ExitStack() as opened:
+            try:
+                root = opened.enter_context(_opened(self.root))
+            except FileNotFoundError:
+                if self._marker is None:
+                    raise
+                raise self._marker.away() from None
+            if self._marker is not None:
+                self._marker.require(root)
             yield root
 
     def _write(

@@ -130,13 +130,21 @@ class Lanes:
         self._halted[key] = halted
         return halted, before is None
 
-    def passed(self, lane: LaneKey) -> tuple[str, ...]:
-        """The API worked for this lane: reopen it. Returns the keys that were halted."""
-        shut = (self._halted.get(key) for key in lane.keys.values())
+    def passed(self, lane: LaneKey, *, kept: bool = True) -> tuple[str, ...]:
+        """The API worked for this lane: reopen it. Returns the keys that were halted.
+
+        `kept`: what it brought is in the outbox; else that says nothing of it, but as its probe.
+        """
+        keys = [
+            key
+            for scope, key in lane.keys.items()
+            if kept or scope != "outbox" or key in self._probing
+        ]
+        shut = (self._halted.get(key) for key in keys)
         opened = tuple(one.key for one in shut if one is not None and not is_by_hand(one))
         for key in opened:
             del self._halted[key]
-        for key in lane.keys.values():
+        for key in keys:
             self._probing.discard(key)
         self._exhausted.pop(str(lane), None)
         return opened
@@ -188,15 +196,20 @@ class Lanes:
             self._halted[key] = replace(self._halted[key], probe_at=self._clock())
         return paused, over + due
 
-    def only(self, accounts: Collection[str]) -> tuple[str, ...]:
-        """Forget what is halted of other accounts: their keys are in use no more. Returns the lanes."""
+    def only(self, accounts: Collection[str], outboxes: Collection[str] = ()) -> tuple[str, ...]:
+        """Forget what is halted of other accounts, whose keys are in use no more, and other outboxes. Returns
+        their keys.
+        """
         others = tuple(
             key
             for key, lane in self._halted.items()
-            if key.partition("/")[0] not in accounts and not is_by_hand(lane)
+            if key.partition("/")[0] not in accounts
+            and lane.outbox not in outboxes
+            and not is_by_hand(lane)
         )
         for key in others:
             del self._halted[key]
+            self._probing.discard(key)
         return others
 
     def is_shut(self) -> bool:

@@ -224,7 +224,8 @@ class Scheduler:
             case Delivered(sent=False):
                 return
             case Delivered() | Failed(by_server=False):
-                for key in self.lanes.passed(lane):
+                kept = isinstance(outcome, Delivered)
+                for key in self.lanes.passed(lane, kept=kept):
                     with suppress(DiskError):  # while it stops: a new start probes at once
                         await self._ledger.insist(self._ledger.lanes.reopen, key)
                         await self._ledger.insist(self._ledger.items.wake)

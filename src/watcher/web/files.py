@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from watcher.core.errors import DiskError
 from watcher.web.problems import Refused, not_found
 from watcher.web.values import InboxPlace
 
@@ -61,14 +62,17 @@ def file_answer(
     lost = "There is no such file, or not yet."
     if not FOLDER.fullmatch(folder):
         raise not_found(lost)
+    away: DiskError | None = None
     for outbox in {place.outbox.root: place.outbox for place in places}.values():
         try:
             found = outbox.open_file(folder, name)
         except ValueError:
             break
+        except DiskError as error:  # the others may have it
+            away, found = error, None
         if found is not None:
             return _FileAnswer(found, request.headers, name, public=public)
-    raise not_found(lost)
+    raise away or not_found(lost)
 
 
 class _FileAnswer(Response):

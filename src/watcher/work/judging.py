@@ -156,14 +156,16 @@ class Judge:
     async def _redo(self, item: OpenItem, unmet: Sequence[Verdict]) -> Redo | WatcherError:
         """Or why not. Raises DiskError."""
         indexes, place = [one.index for one in unmet], self.places[item.inbox]
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                place.disk, self.again, item, indexes, note(unmet)
-            )
-        except WatcherError as error:
-            if isinstance(error, DiskError) and not _is_gone(error, place):
-                raise
-            return error
+
+        def ask() -> Redo | WatcherError:
+            try:
+                return self.again(item, indexes, note(unmet))
+            except WatcherError as error:
+                if isinstance(error, DiskError) and not _is_gone(error, place):
+                    raise
+                return error
+
+        return await asyncio.get_running_loop().run_in_executor(place.disk, ask)
 
 
 def with_words(item: OpenItem, settlement: Settlement, *, again: bool = False) -> Settlement:

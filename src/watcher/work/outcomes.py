@@ -83,7 +83,8 @@ class Outcomes:
     async def judged(self, asked: Asked, said: Settlement, *, sent: bool = True) -> Delivered:
         """A picture has its verdict, or will have none."""
         item = asked.item
-        settlement, redo = await self.on_disk(lambda: self.judge.concluded(item, said))
+        conclude = lambda: self.judge.concluded(item, said)  # noqa: E731
+        settlement, redo = await self.on_disk(conclude, outbox=asked.lane.outbox)
         over = await self.commit(asked, settlement, redo)
         assert settlement.verdict is not None  # noqa: S101 - it was just concluded
         self.log.info("picture.judged", job=item.job_id, row=item.number,

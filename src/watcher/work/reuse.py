@@ -100,13 +100,16 @@ class Reuse:
             return None
         if paid.pictures and len(paid.pictures) != item.item.n:  # it was asked again since
             return None
-        disk = self.places[item.inbox].disk
-        act = lambda: asyncio.get_running_loop().run_in_executor(disk, self._link, item, paid)  # noqa: E731
-        return await self.on_disk(act, outbox=str(self.places[item.inbox].outbox.root))
+        run = asyncio.get_running_loop().run_in_executor
+        mine, theirs = self.places[item.inbox], self.places[paid.inbox]
+        # What is away is not gone: it would be paid again.
+        here = lambda: run(theirs.disk, theirs.outbox.require)  # noqa: E731
+        await self.on_disk(here, outbox=str(theirs.outbox.root))
+        act = lambda: run(mine.disk, self._link, item, paid)  # noqa: E731
+        return await self.on_disk(act, outbox=str(mine.outbox.root))
 
     def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
         mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox
-        theirs.require()  # what is away is not gone: it would be paid again
         if not (mine.root / item.folder).is_dir():  # nothing of it is published yet
             mine.prepare(item.folder)
         taken: list[Picture] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from watcher.core.errors import DiskError
-from watcher.core.jobs import No, Refusal, Scope
+from watcher.core.jobs import Refusal, Scope
 from watcher.work.settlements import no_room
 from watcher.work.values import Place, Space
 
@@ -37,7 +37,7 @@ class Room:
         try:
             full = await asyncio.wait_for(look, self.patience)
         except TimeoutError:
-            full = _hangs(place.outbox.root)
+            full = no_room(hangs(place.outbox.root), "outbox")
         if full is None:
             self._seen[inbox] = self.clock()
         return full
@@ -58,11 +58,9 @@ class Room:
         self._seen.clear()
 
 
-def _hangs(outbox: Path) -> Refusal:
-    return Refusal(
-        no=No.NOBODY,
+def hangs(outbox: Path | str) -> DiskError:
+    return DiskError(
+        f"The outbox does not answer: {outbox}.",
+        "Look at its disk or share; the work goes on by itself.",
         code="disk_away",
-        what=f"The outbox does not answer: {outbox}.",
-        hint="Look at its disk or share; the work goes on by itself.",
-        scope="outbox",
     )

@@ -33,7 +33,7 @@ from watcher.work.outcomes import Outcomes
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
-from watcher.work.room import GOOD_FOR, Room
+from watcher.work.room import GOOD_FOR, Room, hangs
 from watcher.work.settlements import NO_KEY, disk_problem, reply_lost
 from watcher.work.values import (
     UNSENT,
@@ -200,9 +200,8 @@ class Work:
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
-        await self._room.lacking(
-            asked.item.inbox, good_for=GOOD_FOR / 2
-        )  # so that no call waits for it
+        if asked.refusal is None:  # so that no call waits for it
+            await self._room.lacking(asked.item.inbox, good_for=GOOD_FOR / 2)
         said = await self._keeping.read_and_keep(asked)
         if (lost := may_come_yet(asked, said, now=self.clock())) is not None:
             return self.outcomes.fetch_later(asked, lost)
@@ -286,10 +285,24 @@ class Work:
         """
         while True:
             try:
-                return await act()
+                return await (self._waited_for(act(), outbox) if outbox else act())
             except DiskError as error:
-                self._room.forget()
-                self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
-                if self.on_disk_refused is not None:
-                    await self.on_disk_refused(disk_problem(error), outbox)
+                await self._disk_refused(error, outbox)
                 await self.sleep(_DISK_WAIT)
+
+    async def _waited_for(self, act: Awaitable[T], outbox: str) -> T:
+        """For as long as it takes: it may be half done. An outbox that hangs counts as one that is away."""
+        doing = asyncio.ensure_future(act)
+        try:
+            while not (await asyncio.wait({doing}, timeout=self._room.patience))[0]:
+                await self._disk_refused(hangs(outbox), outbox)
+        except BaseException:
+            doing.cancel()
+            raise
+        return doing.result()
+
+    async def _disk_refused(self, error: DiskError, outbox: str) -> None:
+        self._room.forget()
+        self.log.warning("disk.refused", what=error.what, what_to_do=error.hint)
+        if self.on_disk_refused is not None:
+            await self.on_disk_refused(disk_problem(error), outbox)
