@@ -90,10 +90,8 @@ def _inbox(name: str, inbox: Inbox, settings: Settings) -> Iterator[Finding]:
 
 
 def _away(outbox: Path, settings: Settings) -> DiskError | None:
-    with (
-        suppress(WatcherError),
-        open_ledger(settings) as ledger,
-    ):  # there is none before the first start
+    # There is none before the first start, or it is closed to us: that is told apart.
+    with suppress(WatcherError, OSError), open_ledger(settings) as ledger:
         return outbox_away(outbox, ledger)
     return None
 
