@@ -23,6 +23,8 @@ class Outboxes:
         self._new_id = new_id
         self._log = log
         self._made: dict[Path, Outbox] = {}
+        # Else the ledger is new, or was kept by a version that made no markers.
+        self._has_markers = ledger.folders.has("outbox")
 
     def of(self, inbox: str, path: Path) -> Outbox:
         """Raises DiskError where it cannot be made. One that is away is waited for when it is needed."""
@@ -38,7 +40,7 @@ class Outboxes:
             new_id=self._new_id,
             remember=partial(self._ledger.folders.remember, "outbox", path),
         )
-        if known is None and _has_lost_its_jobs(path, inbox, self._ledger):
+        if not self._has_markers and _has_lost_its_jobs(path, inbox, self._ledger):
             marker.id = self._new_id()  # which no marker has
         if marker.id:
             outbox.expect(marker)
@@ -57,7 +59,7 @@ class Outboxes:
 
 
 def _has_lost_its_jobs(path: Path, inbox: str, ledger: Ledger) -> bool:
-    """It is of a version that made no markers, and nothing is there of what was put there."""
+    """Nothing is there of what was put there: its disk may be away at this very start."""
     folders = [folder for _, folder in islice(ledger.choices.folders(inbox), _LOOKED_FOR)]
     return bool(folders) and not any((path / folder).is_dir() for folder in folders)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 
 from watcher.ledger import schema
 from watcher.ledger.database import Database
@@ -27,6 +27,12 @@ class Folders:
         with self._database.read() as view:
             found: str | None = view.scalar(select(_meta.c.value).where(_meta.c.key == key))
         return found
+
+    def has(self, kind: FolderKind) -> bool:
+        """Whether any is known."""
+        of_kind = _meta.c.key.startswith(f"{kind}:", autoescape=True)
+        with self._database.read() as view:
+            return bool(view.scalar(select(exists().where(of_kind))))
 
     def remember(self, kind: FolderKind, path: Path, id_: str) -> None:
         key = f"{kind}:{path}"
