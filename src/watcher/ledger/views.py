@@ -44,6 +44,7 @@ _ASKED = select(
     func.sum((_attempts.c.outcome == "answered") & _attempts.c.cost.is_(None), type_=Integer),
     func.sum(case((_attempts.c.paid_maybe & _attempts.c.cost.is_(None), _attempts.c.reserved))),
 ).where(_attempts.c.job_id == _THIS)
+_PAUSED = select(schema.paused.c.inbox).where(schema.paused.c.inbox == bindparam("inbox"))
 _MADE = select(func.count()).where(_pictures.c.job_id == _THIS)
 _PAGE = (
     select(_rows)
@@ -235,8 +236,8 @@ def _why_paused(view: Connection, line: Row[tuple[object, ...]]) -> str:
         return "paused by hand"
     if (hold := load_problem(line.hold)) is not None:
         return f"{hold.what} {hold.hint}".strip()
-    mine = select(schema.paused.c.inbox).where(schema.paused.c.inbox == line.inbox)
-    return f"the inbox {line.inbox} is paused by hand" if view.scalar(mine) else ""
+    by_hand = view.scalar(_PAUSED, {"inbox": line.inbox})
+    return f"the inbox {line.inbox} is paused by hand" if by_hand else ""
 
 
 def _pictures_of(view: Connection, these: Mapping[str, object]) -> dict[int, list[Picture]]:
