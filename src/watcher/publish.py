@@ -217,21 +217,25 @@ class Publisher:
             return True
         if job.state is JobState.RUNNING:
             job = replace(job, paused=job.paused or self._paused(job.inbox))
+        over = job.state is not JobState.RUNNING
+        if not over:  # first: why it waits may be that its results cannot be written
+            self._write_note(shelf, job)
         if not job.problem:
             self._write_results(shelf.outbox, job)
-        over = job.state is not JobState.RUNNING
         if over and job.published_at is not None:  # a person chose among its pictures since
             return True
         if over:
             self._archive(shelf, job)
-        note = status_note(job, self._clock(), outbox=str(shelf.outbox.root))
-        write_note(shelf.folder, job.path, note)
-        if over:
+            self._write_note(shelf, job)
             self._ledger.jobs.published(job_id, now=self._clock())
             if job.is_settled and not self._keeps_inputs(job.inbox):
                 shutil.rmtree(self._inputs / job_id, ignore_errors=True)
             self._log.info("job.published", job=job_id, state=job.state, rows=job.rows)
         return over
+
+    def _write_note(self, shelf: Shelf, job: JobResult) -> None:
+        note = status_note(job, self._clock(), outbox=str(shelf.outbox.root))
+        write_note(shelf.folder, job.path, note)
 
     def _write_results(self, outbox: Outbox, job: JobResult) -> None:
         rows, links = self._rows_of(job), self._links()

@@ -107,6 +107,7 @@ def test_outbox_that_is_not_mounted(tmp_path: Path) -> None:
             assert f"truncate -s 0 {outbox}" in halted["what_to_do"]
             assert "The outbox is away" in state_of(home)
             wait_for(lambda: home.events("results.refused"), 30, "its results wait as well")
+            wait_for(lambda: "The outbox is away" in home.note("b.csv"), 30, "its note says so")
             assert list(outbox.iterdir()) == []
             assert api.stats()["calls"] == 1
             mount_folder(outbox, on_disk)
