@@ -279,6 +279,25 @@ def test_a_new_outbox_keeps_the_marker_that_it_has(tmp_path: Path) -> None:
     assert (marker.read_bytes(), memory.ids) == (before, ["id-1", "id-1"])
 
 
+def test_a_marker_that_could_not_be_remembered(tmp_path: Path) -> None:
+    """The disk of the ledger refuses once: the outbox is not used before its marker is known, then it is."""
+    memory = Memory(tmp_path / "outbox")
+    marker, refused = memory.marker(), [DiskError("The state is full.", "Make room.")]
+
+    def remember(id_: str) -> None:
+        if refused:
+            raise refused.pop()
+        memory.ids.append(id_)
+
+    marker.remember = remember
+    outbox = Outbox(memory.root)
+    with pytest.raises(DiskError, match="The state is full"):
+        outbox.create(marker)
+    outbox.prepare(JOB)
+    assert memory.ids == ["id-1"]
+    assert expected(memory, "id-1").is_here()
+
+
 def test_a_link_is_no_marker(tmp_path: Path) -> None:
     """Who may write to the outbox cannot have a file of the service written by a link of the marker's name."""
     memory = Memory(tmp_path / "outbox")

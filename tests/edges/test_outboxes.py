@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from tests.edges.ledger_room import Notes, accept, open_items, settle
@@ -14,7 +15,11 @@ from watcher.core.jobs import RowState
 from watcher.daemon.outboxes import Outboxes, outbox_away
 from watcher.ledger import Ledger
 
-INBOX = "products"
+
+class Start(Protocol):
+    """A start with an outbox for each inbox."""
+
+    def __call__(self, **paths: Path) -> Outboxes: ...
 
 
 @pytest.fixture
@@ -25,9 +30,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def start(ledger: Ledger) -> Callable[[], Outboxes]:
+def start(ledger: Ledger) -> Start:
     ids = (f"id-{number}" for number in count(1))
-    return lambda: Outboxes(ledger, new_id=lambda: next(ids), log=Notes())
+
+    def start(**paths: Path) -> Outboxes:
+        return Outboxes(paths, ledger, new_id=lambda: next(ids), log=Notes())
+
+    return start
 
 
 def with_a_picture(ledger: Ledger) -> str:
@@ -35,52 +44,61 @@ def with_a_picture(ledger: Ledger) -> str:
     accept(ledger, "job", 1)
     (item,) = open_items(ledger)
     settle(ledger, item, RowState.DONE)
-    ((_, folder),) = ledger.choices.folders(INBOX)
+    ((_, folder),) = ledger.choices.folders("products")
     return folder
 
 
-def test_a_new_one_is_made_once(tmp_path: Path, start: Callable[[], Outboxes]) -> None:
+def test_a_new_one_is_made_once(tmp_path: Path, start: Start) -> None:
     """Two inboxes share it; a later start knows it, and makes nothing where it is not."""
     path = tmp_path / "outbox"
-    outboxes = start()
-    assert outboxes.of("a", path) is outboxes.of("b", path)
-    assert start().of("a", path).is_here()
+    outboxes = start(a=path, b=path)
+    assert outboxes.of("a") is outboxes.of("b")
+    assert start(a=path).of("a").is_here()
     path.rename(tmp_path / "away")
-    assert not start().of("a", path).is_here()
+    assert not start(a=path).of("a").is_here()
     assert not path.exists()
 
 
 def test_another_folder_in_the_settings_is_a_new_one(
-    tmp_path: Path, ledger: Ledger, start: Callable[[], Outboxes]
+    tmp_path: Path, ledger: Ledger, start: Start
 ) -> None:
     """An inbox with jobs gets another outbox: it is made, though nothing of these jobs is there."""
-    first = start().of(INBOX, tmp_path / "first")
+    first = start(products=tmp_path / "first").of("products")
     first.prepare(with_a_picture(ledger))
-    assert start().of(INBOX, tmp_path / "second").is_here()
+    assert start(products=tmp_path / "second").of("products").is_here()
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["mounted", "not mounted"])
 def test_one_of_a_version_that_made_no_markers(
-    tmp_path: Path, ledger: Ledger, start: Callable[[], Outboxes], *, there: bool
+    tmp_path: Path, ledger: Ledger, start: Start, *, there: bool
 ) -> None:
-    """The first start with markers finds its jobs there, or takes it for away and marks nothing."""
+    """The first start with markers finds its jobs there, or takes it for away and marks nothing, nor does the next."""
     path = tmp_path / "outbox"
     path.mkdir()
     folder = with_a_picture(ledger)
     if there:
         (path / folder).mkdir()
-    outbox = start().of(INBOX, path)
-    assert outbox.is_here() is there
+    for _ in range(2):
+        outboxes = start(other=path, products=path, more=tmp_path / "more")
+        assert outboxes.of("more").is_here()
+        assert outboxes.of("other").is_here() is there
     assert (path / ".image-watcher.id").exists() is there
 
 
-def test_a_look_from_beside(tmp_path: Path, ledger: Ledger, start: Callable[[], Outboxes]) -> None:
+def test_a_look_from_beside(tmp_path: Path, ledger: Ledger, start: Start) -> None:
     """`check` says why a known outbox is away, and says nothing of one that is new."""
     path = tmp_path / "outbox"
     assert outbox_away(path, ledger) is None
-    start().of(INBOX, path)
+    start(a=path).of("a")
     assert outbox_away(path, ledger) is None
-    (path / ".image-watcher.id").unlink()
-    away = outbox_away(path, ledger)
-    assert isinstance(away, DiskError)
-    assert "but not the marker" in away.what
+    marker = path / ".image-watcher.id"
+    for change, why in (
+        (lambda: marker.write_text("another\n"), "has the marker of another one"),
+        (marker.unlink, "but not the marker"),
+        (marker.mkdir, "no file in place of its marker"),
+        (lambda: path.rename(tmp_path / "away"), "is not there"),
+    ):
+        change()
+        away = outbox_away(path, ledger)
+        assert isinstance(away, DiskError)
+        assert why in away.what

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.mounts import frozen, in_own_mounts, mount_disk, mount_small, remount
+from tests.mounts import (
+    frozen,
+    in_own_mounts,
+    mount_disk,
+    mount_folder,
+    mount_small,
+    remount,
+    unmount,
+)
 from tests.system.door import page_address
 from tests.system.house import House, Job, Sandbox, Values, house, prompts_csv, sandbox, wait_for
 
@@ -122,5 +130,33 @@ def test_an_outbox_that_is_full_at_the_first_start(tmp_path: Path) -> None:
             assert httpx.get(f"{page}/{file.parts[-3]}/images/{file.name}").status_code == 200
             remount(tmp_path / "outbox", "size=8m")
             assert home.wait_over("a.csv", 90).statuses == ["done"]
+
+    in_own_mounts(body)
+
+
+def test_what_is_paid_and_lies_on_a_disk_that_is_away(tmp_path: Path) -> None:
+    """A row that another inbox was paid for waits for the disk of that inbox, is not paid again, and halts no
+    outbox but that one; with the disk back it is taken over, and nothing stays halted.
+    """
+
+    def body() -> None:
+        outbox, on_disk = tmp_path / "outbox", tmp_path / "disk"
+        mount_folder(outbox, on_disk)
+        with (
+            sandbox(picture_bytes=10_000) as api,
+            house(tmp_path, api.base_url, with_other(tmp_path)) as home,
+        ):
+            home.drop("a.csv", prompts_csv(["other 0"]))
+            assert home.wait_over("a.csv").statuses == ["done"]
+            unmount(outbox)
+            drop_in_other(home, 1)
+            wait_for(lambda: outbox_is_shut(home), 30, "the outbox is shut")
+            halted = {line["lane"] for line in home.events("lane.halted")}
+            assert halted == {f"outbox:{outbox}"}
+            mount_folder(outbox, on_disk)
+            wait_for(lambda: other_statuses(home) == ["done"], 60, "it is taken over")
+            wait_for(lambda: home.events("lane.reopened"), 30, "the outbox is open again")
+            assert "Paused" not in home.command("status").stdout
+            assert api.stats()["calls"] == 1
 
     in_own_mounts(body)

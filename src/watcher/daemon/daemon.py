@@ -91,7 +91,8 @@ class Daemon:
         clear_inputs(self._inputs, needs_inputs(lambda: self.settings, self.ledger))
         clear_replies(replies, self.ledger.items.unsettled())
         self.catalogue = Catalogue.shipped(settings.api.models)
-        self._outboxes = Outboxes(self.ledger, new_id=new_id, log=log)
+        paths = {name: one.outbox_folder for name, one in settings.inboxes.items()}
+        self._outboxes = Outboxes(paths, self.ledger, new_id=new_id, log=log)
         self.serving = {
             name: self._serve(name, blobs) for name, one in settings.inboxes.items() if one.enabled
         }
@@ -107,6 +108,7 @@ class Daemon:
         self.scheduler = self.news.scheduler = self._make_scheduler()
         self.work.sleep = self.scheduler.turns.pause  # a disk that refuses holds up no stop
         self.work.on_disk_refused = self.scheduler.disk_refused
+        self.work.on_disk_taken = self.scheduler.disk_taken
         self._forget_other_accounts()
         self.publisher = self.news.publisher = self._make_publisher()
         self.models = make_model_look(self)
@@ -234,7 +236,7 @@ class Daemon:
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]
         folder = rooms.inbox_folder(name, inbox)
-        outbox = self._outboxes.of(name, inbox.outbox_folder)
+        outbox = self._outboxes.of(name)
         intake = Intake(
             folder=folder,
             rules=rooms.Rules(lambda: self.settings, name, lambda: datetime.now(UTC).date()),

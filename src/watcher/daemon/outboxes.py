@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,11 @@ _LOOKED_FOR = 20  # folders of the newest jobs, one of which an outbox is expect
 class Outboxes:
     """Each once, however many inboxes it is of."""
 
-    def __init__(self, ledger: Ledger, *, new_id: Callable[[], str], log: Log) -> None:
+    def __init__(
+        self, paths: Mapping[str, Path], ledger: Ledger, *, new_id: Callable[[], str], log: Log
+    ) -> None:
+        """`paths`: of each inbox the outbox."""
+        self._paths = paths
         self._ledger = ledger
         self._new_id = new_id
         self._log = log
@@ -26,22 +31,24 @@ class Outboxes:
         # Else the ledger is new, or was kept by a version that made no markers.
         self._has_markers = ledger.folders.has("outbox")
 
-    def of(self, inbox: str, path: Path) -> Outbox:
+    def of(self, inbox: str) -> Outbox:
         """Raises DiskError where it cannot be made. One that is away is waited for when it is needed."""
+        path = self._paths[inbox]
         if path not in self._made:
-            self._made[path] = self._make(inbox, path)
+            self._made[path] = self._make(path)
         return self._made[path]
 
-    def _make(self, inbox: str, path: Path) -> Outbox:
-        outbox, known = Outbox(path), self._ledger.folders.known("outbox", path)
+    def _make(self, path: Path) -> Outbox:
+        outbox = Outbox(path)
         marker = Marker(
             root=path,
-            id=known or "",
+            id=self._ledger.folders.known("outbox", path) or "",
             new_id=self._new_id,
             remember=partial(self._ledger.folders.remember, "outbox", path),
         )
-        if not self._has_markers and _has_lost_its_jobs(path, inbox, self._ledger):
+        if not (marker.id or self._has_markers) and self._has_lost_its_jobs(path):
             marker.id = self._new_id()  # which no marker has
+            marker.remember(marker.id)
         if marker.id:
             outbox.expect(marker)
         else:
@@ -52,16 +59,20 @@ class Outboxes:
         try:
             outbox.create(marker)
         except DiskError as error:
-            if not outbox.root.is_dir():
+            if not os.path.isdir(outbox.root):  # noqa: PTH112 - also where it cannot be told
                 raise
-            # Full, or read-only: its own inboxes wait for it. The next start tries again.
+            # Full, or read-only: its own inboxes wait for it.
             self._log.warning("disk.refused", what=error.what, what_to_do=error.hint)
 
-
-def _has_lost_its_jobs(path: Path, inbox: str, ledger: Ledger) -> bool:
-    """Nothing is there of what was put there: its disk may be away at this very start."""
-    folders = [folder for _, folder in islice(ledger.choices.folders(inbox), _LOOKED_FOR)]
-    return bool(folders) and not any((path / folder).is_dir() for folder in folders)
+    def _has_lost_its_jobs(self, path: Path) -> bool:
+        """Nothing is there of what was put there: its disk may be away at this very start."""
+        folders = [
+            folder
+            for inbox, outbox in self._paths.items()
+            if outbox == path
+            for _, folder in islice(self._ledger.choices.folders(inbox), _LOOKED_FOR)
+        ]
+        return bool(folders) and not any(os.path.isdir(path / one) for one in folders)  # noqa: PTH112
 
 
 def outbox_away(path: Path, ledger: Ledger) -> DiskError | None:

@@ -46,12 +46,10 @@ class Outbox:
         """Make the outbox itself, with its marker, at the first start. Later a missing outbox is a fault: its
         disk is away.
         """
+        self._marker = marker
         with told(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            if marker is not None:
-                with _opened(self.root) as root:
-                    marker.place(root)
-        self._marker = marker
+        self.require()
 
     def expect(self, marker: Marker) -> None:
         """It was here before: what has not this marker is only what it is mounted on."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -17,55 +19,61 @@ from typing import TypeAlias
 from watcher.core.errors import DiskError
 
 NAME = ".image-watcher.id"
+_PART = f"{NAME}.part"
 _ABOUT = "By this file image-watcher knows its outbox. Leave it.\n"
 _NO_MARKER = "is there, but not the marker in it"
+_ANOTHER = "has the marker of another one"
+_NO_FILE = f"has something that is no file in place of its marker {NAME}"
 _LONGEST = 200  # bytes that are read
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(slots=True, eq=False)
 class Marker:
-    """Knows the outbox `root` by its `id`; "": not yet. `remember` is called when that changes."""
+    """Knows the outbox `root` by its `id`; "": it is new. `remember` is called when that changes."""
 
     root: Path
     id: str
     new_id: Callable[[], str]
     remember: Callable[[str], None]
     _seen: _Stamp | None = None
+    _made: str = ""  # an id that was written, and is not remembered yet
     _lock: Lock = field(default_factory=Lock)
 
     def require(self, root: int) -> None:
-        """Raises DiskError where the open folder `root` is not the outbox. An emptied marker is made its own."""
-        try:
-            found = os.stat(NAME, dir_fd=root, follow_symlinks=False)
-        except FileNotFoundError:
-            raise self.away(_NO_MARKER) from None
-        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-        if stamp != self._seen:
+        """Raises DiskError, or OSError, where the open folder `root` is not the outbox.
+
+        A new outbox gets its marker, but where it has one: then it is shared. So does one whose marker
+        was emptied on purpose.
+        """
+        stamp = _stamp(root)
+        if stamp is None or stamp != self._seen:
             with self._lock:
                 self._recognise(root)
             self._seen = stamp
 
-    def place(self, root: int) -> None:
-        """Make a new outbox of the open folder `root`; one of somebody else is shared."""
-        with self._lock:
-            os.close(os.open(NAME, _WRITE, 0o664, dir_fd=root))
-            self._recognise(root)
-
     def missing(self) -> DiskError | None:
         """What a look from beside says, that changes nothing."""
-        if not self.root.is_dir():
+        try:
+            root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
             return self.away()
-        return None if (self.root / NAME).exists() else self.away(_NO_MARKER)
+        try:
+            self._expect(_read(root))
+        except DiskError as error:
+            return error
+        finally:
+            os.close(root)
+        return None
 
     def away(self, why: str = "is not there") -> DiskError:
-        made = f"truncate -s 0 {shlex.quote(str(self.root / NAME))}"
+        folder, marker = (shlex.quote(str(path)) for path in (self.root, self.root / NAME))
         return DiskError(
             f"The outbox is away: {self.root} {why}.",
-            f"Mount its disk or share again. If this is to be the outbox from now on, run: mkdir -p {shlex.quote(str(self.root))} && {made}",
+            f"Mount its disk or share again. If this is to be the outbox from now on, run: mkdir -p {folder} && truncate -s 0 {marker}",
             code="disk_away",
         )
 
@@ -73,22 +81,52 @@ class Marker:
         found = _read(root)
         if found == self.id != "":
             return
-        if found and self.id:
-            raise self.away("has the marker of another one")
-        self.id = found or self.new_id()
+        self._expect(found)
         if not found:
-            _write(root, f"{self.id}\n{_ABOUT}".encode())
-        self.remember(self.id)
+            self._made = self._made or self.new_id()
+            _write(root, f"{self._made}\n{_ABOUT}".encode())
+        new = found or self._made
+        self.remember(new)
+        self.id, self._made = new, ""
+
+    def _expect(self, found: str | None) -> None:
+        """`found`: the id in a marker, "" in an emptied one; None: there is none."""
+        if found == _NO_FILE:
+            raise self.away(_NO_FILE)
+        if found is None and self.id:
+            raise self.away(_NO_MARKER)
+        if found and self.id and found not in {self.id, self._made}:
+            raise self.away(_ANOTHER)
 
 
-def _read(root: int) -> str:
-    with os.fdopen(os.open(NAME, _READ, dir_fd=root), "rb") as file:
-        return file.read(_LONGEST).decode(errors="replace").partition("\n")[0].strip()
+def _stamp(root: int) -> _Stamp | None:
+    try:
+        found = os.stat(NAME, dir_fd=root, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read(root: int) -> str | None:
+    try:
+        marker = os.open(NAME, _READ, dir_fd=root)
+    except FileNotFoundError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(marker).st_mode):
+            return _NO_FILE
+        return os.read(marker, _LONGEST).decode(errors="replace").partition("\n")[0].strip()
+    finally:
+        os.close(marker)
 
 
 def _write(root: int, content: bytes) -> None:
-    with os.fdopen(os.open(NAME, _WRITE, dir_fd=root), "wb") as file:
+    """Whole, also after a power cut; whoever made the file that was emptied."""
+    with suppress(FileNotFoundError):
+        os.unlink(_PART, dir_fd=root)
+    with os.fdopen(os.open(_PART, _NEW, 0o664, dir_fd=root), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    os.rename(_PART, NAME, src_dir_fd=root, dst_dir_fd=root)
     os.fsync(root)

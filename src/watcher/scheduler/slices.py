@@ -85,6 +85,10 @@ class Scheduler:
         for name in {account.name for account in self._work.accounts.values()}:
             await self._halt(LaneKey(account=name, model=""), problem, "provider")
 
+    async def disk_taken(self, outbox: str) -> None:
+        """An outbox that had refused takes what was paid for."""
+        await self._reopen(self.lanes.passed(LaneKey(account="", model="", outbox=outbox)))
+
     async def run_slice(self, slice_: Slice, drained: Callable[[], None]) -> float:
         """Work every open item of a slice; `drained` is called when all of them have started.
 
@@ -225,17 +229,20 @@ class Scheduler:
                 return
             case Delivered() | Failed(by_server=False):
                 kept = isinstance(outcome, Delivered)
-                for key in self.lanes.passed(lane, kept=kept):
-                    with suppress(DiskError):  # while it stops: a new start probes at once
-                        await self._ledger.insist(self._ledger.lanes.reopen, key)
-                        await self._ledger.insist(self._ledger.items.wake)
-                    self._work.lane_reopened(key)
-                    self._on_lane()
+                await self._reopen(self.lanes.passed(lane, kept=kept))
             case Failed():
                 self.lanes.exhausted(lane)
                 self.lanes.undecided(lane)
             case Deferred():
                 self.lanes.undecided(lane)
+
+    async def _reopen(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            with suppress(DiskError):  # while it stops: a new start probes at once
+                await self._ledger.insist(self._ledger.lanes.reopen, key)
+                await self._ledger.insist(self._ledger.items.wake)
+            self._work.lane_reopened(key)
+            self._on_lane()
 
     async def _halt(self, lane: LaneKey, problem: Problem, scope: Scope) -> HaltedLane:
         halted, fresh = self.lanes.halt(lane, problem, scope)

@@ -102,11 +102,14 @@ class Reuse:
             return None
         run = asyncio.get_running_loop().run_in_executor
         mine, theirs = self.places[item.inbox], self.places[paid.inbox]
-        # What is away is not gone: it would be paid again.
         here = lambda: run(theirs.disk, theirs.outbox.require)  # noqa: E731
-        await self.on_disk(here, outbox=str(theirs.outbox.root))
         act = lambda: run(mine.disk, self._link, item, paid)  # noqa: E731
-        return await self.on_disk(act, outbox=str(mine.outbox.root))
+        while True:
+            await self.on_disk(here, outbox=str(theirs.outbox.root))
+            taken = await self.on_disk(act, outbox=str(mine.outbox.root))
+            # What is away is not gone: it would be paid again.
+            if taken is not None or await run(theirs.disk, theirs.outbox.is_here):
+                return taken
 
     def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
         mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox

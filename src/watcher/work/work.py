@@ -75,6 +75,7 @@ class Work:
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     reuse_days: Callable[[str], float] = lambda _inbox: 0.0
     on_disk_refused: Callable[[Problem, str], Awaitable[None]] | None = None
+    on_disk_taken: Callable[[str], Awaitable[None]] | None = None
     _faults: Faults = field(init=False)
     _room: Room = field(init=False)
     _learning: Learning = field(init=False)
@@ -283,12 +284,18 @@ class Work:
 
         Meanwhile nobody pays for more: whoever needs that `outbox`, or all.
         """
+        refused = False
         while True:
             try:
-                return await (self._waited_for(act(), outbox) if outbox else act())
+                found = await (self._waited_for(act(), outbox) if outbox else act())
             except DiskError as error:
+                refused = True
                 await self._disk_refused(error, outbox)
                 await self.sleep(_DISK_WAIT)
+                continue
+            if refused and outbox and self.on_disk_taken is not None:
+                await self.on_disk_taken(outbox)
+            return found
 
     async def _waited_for(self, act: Awaitable[T], outbox: str) -> T:
         """For as long as it takes: it may be half done. An outbox that hangs counts as one that is away."""
@@ -296,6 +303,7 @@ class Work:
         try:
             while not (await asyncio.wait({doing}, timeout=self._room.patience))[0]:
                 await self._disk_refused(hangs(outbox), outbox)
+                await self.sleep(0.0)  # no longer than that, once the daemon stops
         except BaseException:
             doing.cancel()
             raise
