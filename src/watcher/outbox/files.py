@@ -16,17 +16,25 @@ from pathlib import Path
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Picture
 from watcher.core.naming import metadata_file, picture_file, rendition_file, thumbnail_file
+from watcher.outbox.descriptors import (
+    BUFFER,
+    READ,
+    linked,
+    made,
+    opened,
+    plain,
+    remove,
+    sync_folder,
+    walked,
+    written,
+)
 from watcher.outbox.faults import told
 from watcher.outbox.marker import Marker
 from watcher.outbox.pictures import PictureFacts
 from watcher.outbox.renditions import Copy
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
 _PLAIN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe holds up nobody
-_BUFFER = 1 << 16
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 _RENDITIONS = "renditions"
 _REDONE = "redone"
@@ -70,22 +78,22 @@ class Outbox:
     def prepare(self, folder: str) -> None:
         """Make `<root>/<folder>` with its own folders; no harm when they are there."""
         with told(self.root / folder), self._here() as root:
-            with _made(folder, root) as job:
+            with made(folder, root) as job:
                 for name in _SUBFOLDERS:
-                    with _made(name, job):
+                    with made(name, job):
                         pass
-                _sync_folder(job)
-            _sync_folder(root)
+                sync_folder(job)
+            sync_folder(root)
 
     def make_folder(self, folder: str, name: str) -> None:
         """Make a folder within the job's; no harm when it is there."""
         with (
             told(self.root / folder / name),
             self._here() as root,
-            _walked(root, _plain(folder)) as job,
-            _made(name, job),
+            walked(root, plain(folder)) as job,
+            made(name, job),
         ):
-            _sync_folder(job)
+            sync_folder(job)
 
     def save_picture(
         self, folder: str, stem: str, index: int, content: bytes, facts: PictureFacts
@@ -126,17 +134,17 @@ class Outbox:
         return replace(picture, index=index, file=file), content
 
     def _link(self, source: Path, picture: Picture, folder: str, file: str) -> bytes | None:
-        *parents, last = _plain(file)
-        *theirs, name = _plain(picture.file)
+        *parents, last = plain(file)
+        *theirs, name = plain(picture.file)
         with (
             told(self.root / folder / file),
             self._here() as root,
-            _walked(root, [*_plain(folder), *parents]) as into,
+            walked(root, [*plain(folder), *parents]) as into,
             suppress(FileNotFoundError, NotADirectoryError),
-            _opened(source) as job,
-            _walked(job, theirs) as there,
+            opened(source) as job,
+            walked(job, theirs) as there,
         ):
-            return _linked(there, name, into, last, picture.sha256)
+            return linked(there, name, into, last, picture.sha256)
         return None
 
     def save_thumbnail(self, folder: str, file: str, thumbnail: bytes) -> str:
@@ -151,12 +159,12 @@ class Outbox:
         with (
             told(self.root / folder / name),
             self._here() as root,
-            _walked(root, _plain(folder)) as job,
-            _made(_RENDITIONS, job) as renditions,
-            _made(channel, renditions),
+            walked(root, plain(folder)) as job,
+            made(_RENDITIONS, job) as renditions,
+            made(channel, renditions),
         ):
-            _sync_folder(renditions)
-            _sync_folder(job)
+            sync_folder(renditions)
+            sync_folder(job)
         self._write(folder, name, [copy.content])
         return name
 
@@ -166,13 +174,13 @@ class Outbox:
         with (
             told(self.root / folder / file),
             self._here() as root,
-            _walked(root, _plain(folder)) as job,
-            _walked(job, _plain(file)[:-1]) as images,
-            _made(_REDONE, job) as redone,
+            walked(root, plain(folder)) as job,
+            walked(job, plain(file)[:-1]) as images,
+            made(_REDONE, job) as redone,
         ):
             os.replace(name, name, src_dir_fd=images, dst_dir_fd=redone)
             for place in (redone, images, job):
-                _sync_folder(place)
+                sync_folder(place)
         return f"{_REDONE}/{name}"
 
     def save_metadata(self, folder: str, file: str, text: str) -> None:
@@ -195,7 +203,7 @@ class Outbox:
     def write_file(self, folder: str, name: str, source: Path) -> None:
         """Put a copy of the file `source` in place, a little of it in memory at a time."""
         with told(source), source.open("rb") as file:
-            self._write(folder, name, iter(lambda: file.read(_BUFFER), b""))
+            self._write(folder, name, iter(lambda: file.read(BUFFER), b""))
 
     def names(self, folder: str, name: str) -> list[str]:
         """The files in a folder of the job's; none where it is not there."""
@@ -203,7 +211,7 @@ class Outbox:
             with (
                 told(self.root / folder / name),
                 self._here() as root,
-                _walked(root, [*_plain(folder), *_plain(name)]) as where,
+                walked(root, [*plain(folder), *plain(name)]) as where,
                 os.scandir(where) as found,
             ):
                 return [one.name for one in found if one.is_file(follow_symlinks=False)]
@@ -214,35 +222,35 @@ class Outbox:
 
     def read(self, folder: str, name: str) -> bytes:
         """All of a file; DiskError also where it is not there, or is a link."""
-        *parents, last = _plain(name)
+        *parents, last = plain(name)
         with (
             told(self.root / folder / name),
             self._here() as root,
-            _walked(root, [*_plain(folder), *parents]) as where,
-            os.fdopen(os.open(last, _READ, dir_fd=where), "rb") as file,
+            walked(root, [*plain(folder), *parents]) as where,
+            os.fdopen(os.open(last, READ, dir_fd=where), "rb") as file,
         ):
             return file.read()
 
     def remove(self, folder: str, name: str) -> None:
         """Take away a file of ours that no longer holds; no harm when it is not there."""
-        *parents, last = _plain(name)
+        *parents, last = plain(name)
         with (
             told(self.root / folder / name),
             self._here() as root,
-            _walked(root, [*_plain(folder), *parents]) as where,
+            walked(root, [*plain(folder), *parents]) as where,
         ):
-            _remove(last, where)
+            remove(last, where)
 
     def open_file(self, folder: str, name: str) -> int | None:
         """A plain file of ours for reading; the caller closes the descriptor. None: there is none.
 
         Raises ValueError for a path that leads elsewhere, DiskError where the disk does not answer.
         """
-        *parents, last = _plain(name)
-        where = [*_plain(folder), *parents]
+        *parents, last = plain(name)
+        where = [*plain(folder), *parents]
         with told(self.root / folder / name):
             try:
-                with self._here() as root, _walked(root, where) as into:
+                with self._here() as root, walked(root, where) as into:
                     found = os.open(last, _PLAIN_FILE, dir_fd=into)
             except OSError as error:
                 if error.errno in _NO_FILE:
@@ -256,9 +264,9 @@ class Outbox:
     @contextmanager
     def _here(self) -> Iterator[int]:
         """The outbox, open. Raises OSError where it is not there, DiskError where only its mount point is."""
-        with ExitStack() as opened:
+        with ExitStack() as held:
             try:
-                root = opened.enter_context(_opened(self.root))
+                root = held.enter_context(opened(self.root))
             except FileNotFoundError:
                 if self._marker is None:
                     raise
@@ -270,132 +278,13 @@ class Outbox:
     def _write(
         self, folder: str, name: str, chunks: Iterable[bytes], *, more: bool = False
     ) -> None:
-        *parents, last = _plain(name)
-        where = [*_plain(folder), *parents]
+        *parents, last = plain(name)
+        where = [*plain(folder), *parents]
         with (
             told(self.root / folder / name),
             self._here() as root,
-            _walked(root, where) as into,
+            walked(root, where) as into,
         ):
-            _written(into, last, chunks)
+            written(into, last, chunks)
             if not more:
-                _sync_folder(into)
-
-
-def _plain(path: str) -> list[str]:
-    """The names in a relative path; none of them may lead elsewhere."""
-    names = path.split("/") if path else []
-    if any(name in ("", ".", "..") or "\0" in name for name in names):
-        raise ValueError(f"not a path within the outbox: {path!r}")
-    return names
-
-
-@contextmanager
-def _opened(path: Path | str, within: int | None = None) -> Iterator[int]:
-    """A folder's descriptor. The root may be a link, since operators make those; nothing in it may."""
-    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
-    descriptor = os.open(path, flags, dir_fd=within)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _walked(root: int, names: list[str]) -> Iterator[int]:
-    """The descriptor of the folder at the end of `names`."""
-    if not names:
-        yield root
-        return
-    with _opened(names[0], root) as folder, _walked(folder, names[1:]) as last:
-        yield last
-
-
-@contextmanager
-def _made(name: str, within: int) -> Iterator[int]:
-    """A folder's descriptor; a new one takes group and mode of the one that it is in."""
-    (plain,) = _plain(name)
-    try:
-        os.mkdir(plain, dir_fd=within)
-        new = True
-    except FileExistsError:
-        new = False
-    with _opened(plain, within) as folder:
-        if new:
-            _follow(
-                folder, os.fstat(within), stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO | stat.S_ISGID
-            )
-        yield folder
-
-
-def _follow(descriptor: int, parent: os.stat_result, bits: int) -> None:
-    """Take the parent's group and those `bits` of its mode, as far as the system lets us."""
-    # A share that keeps its own modes, a group that is not ours: the file is as good without.
-    with suppress(OSError):
-        os.fchown(descriptor, -1, parent.st_gid)
-    with suppress(OSError):
-        os.fchmod(descriptor, parent.st_mode & bits)
-
-
-def _written(folder: int, name: str, chunks: Iterable[bytes]) -> None:
-    part = _part(name)
-    _remove(part, folder)  # what an earlier end in the middle left, or somebody's link
-    descriptor = os.open(part, _NEW_FILE, 0o666, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as file:
-            file.writelines(chunks)
-            file.flush()
-            _follow(descriptor, os.fstat(folder), 0o666)
-            os.fsync(descriptor)
-        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        _remove(part, folder)
-        raise
-
-
-def _linked(source: int, name: str, into: int, last: str, sha256: str) -> bytes | None:
-    """Put a file of another folder in place and return what is in it, where that is what it should be."""
-    part = _part(last)
-    _remove(part, into)
-    try:
-        os.link(name, part, src_dir_fd=source, dst_dir_fd=into, follow_symlinks=False)
-        content = _read(into, part)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or one without links
-        content = _read(source, name)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            return None
-        _written(into, last, [content])
-        return content
-    if hashlib.sha256(content).hexdigest() != sha256:
-        _remove(part, into)
-        return None
-    os.rename(part, last, src_dir_fd=into, dst_dir_fd=into)
-    _remove(part, into)  # two names of one file: that rename does nothing
-    _sync_folder(into)
-    return content
-
-
-def _read(folder: int, name: str) -> bytes:
-    with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
-        return file.read()
-
-
-def _part(name: str) -> str:
-    return f".{hashlib.sha256(name.encode()).hexdigest()[:16]}.part"
-
-
-def _sync_folder(folder: int) -> None:
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some shares cannot, and need not
-            raise
-
-
-def _remove(name: str, folder: int) -> None:
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return
+                sync_folder(into)

@@ -10,23 +10,20 @@ import os
 import shlex
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
 from watcher.core.errors import DiskError
+from watcher.outbox.descriptors import READ, sync_folder, written
 
 NAME = ".image-watcher.id"
-_PART = f"{NAME}.part"
 _ABOUT = "By this file image-watcher knows its outbox. Leave it.\n"
 _NO_MARKER = "is there, but not the marker in it"
 _ANOTHER = "has the marker of another one"
 _NO_FILE = f"has something that is no file in place of its marker {NAME}"
 _LONGEST = 200  # bytes that are read
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _Stamp: TypeAlias = tuple[int, int, int, int]
 
@@ -84,7 +81,8 @@ class Marker:
         self._expect(found)
         if not found:
             self._made = self._made or self.new_id()
-            _write(root, f"{self._made}\n{_ABOUT}".encode())
+            written(root, NAME, [f"{self._made}\n{_ABOUT}".encode()])
+            sync_folder(root)
         new = found or self._made
         self.remember(new)
         self.id, self._made = new, ""
@@ -109,7 +107,7 @@ def _stamp(root: int) -> _Stamp | None:
 
 def _read(root: int) -> str | None:
     try:
-        marker = os.open(NAME, _READ, dir_fd=root)
+        marker = os.open(NAME, READ, dir_fd=root)
     except FileNotFoundError:
         return None
     try:
@@ -118,15 +116,3 @@ def _read(root: int) -> str | None:
         return os.read(marker, _LONGEST).decode(errors="replace").partition("\n")[0].strip()
     finally:
         os.close(marker)
-
-
-def _write(root: int, content: bytes) -> None:
-    """Whole, also after a power cut; whoever made the file that was emptied."""
-    with suppress(FileNotFoundError):
-        os.unlink(_PART, dir_fd=root)
-    with os.fdopen(os.open(_PART, _NEW, 0o664, dir_fd=root), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(_PART, NAME, src_dir_fd=root, dst_dir_fd=root)
-    os.fsync(root)

@@ -26,7 +26,9 @@ def message(alerts: Sequence[Alert], *, foot: str = "") -> Message:
     body = _cut("\n".join(map(_line, lines)), _BODY)
     text = "\n\n".join(filter(None, (body, _line(foot)))) or _line(title)
     return Message(
-        title=_cut(_line(title), _TITLE), body=text, bad=any(not one.good for one in ordered)
+        title=_cut(_line(title), _TITLE).strip(),
+        body=text,
+        bad=any(not one.good for one in ordered),
     )
 
 
