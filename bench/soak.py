@@ -1,6 +1,7 @@
 """Hours of mixed drops, faults, restarts and reloads, looking for what grows. `--minutes N` (360).
 
-The first fifth of the time brings restarts, half of them kill -9; then one life is measured to its end.
+The first fifth of the time, at most 20 minutes, brings restarts, half of them kill -9; then one life is
+measured to its end.
 Fails when its descriptors or threads grow, when its memory grows by more than a tenth, when a drop has
 no result, or when anything is left in the state folder that belongs to no job.
 """
@@ -31,7 +32,10 @@ GROWTH, SPARE_MB = (
     4.0,
 )  # of memory, between the first and the last quarter of the measured life
 DESCRIPTORS, THREADS = 4, 2
-RESTARTS = 6
+RESTARTS, RESTARTING = (
+    6,
+    20 * 60.0,
+)  # and the seconds that they take at most: what is measured is one life
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,8 +204,9 @@ def main() -> int:
         house(Path(folder) / "house", api.base_url, settings) as one,
     ):
         soak = Soak(one=one, api=api, random=Random(said.seed))  # noqa: S311 - it keeps no secret
-        restarts(soak, seconds / 5)
-        soak.samples = list(soak.work(seconds * 4 / 5, every=max(5.0, seconds / 60)))
+        restarting = min(seconds / 5, RESTARTING)
+        restarts(soak, restarting)
+        soak.samples = list(soak.work(seconds - restarting, every=max(5.0, seconds / 60)))
         soak.finish()
         rows = sum(job.summary["rows"] for job in one.jobs())
         problems = [*verdict(soak.samples), *left_over(soak)]
