@@ -29,6 +29,7 @@ from watcher.web.metrics import Metrics
 from watcher.web.orders import ORDERS, give
 from watcher.web.pages import Pages, read_form
 from watcher.web.problems import Refused, not_found
+from watcher.web.reach import Reach
 from watcher.web.rendering import page
 from watcher.web.taking import Taking
 from watcher.web.values import Behind, WebRules
@@ -41,12 +42,15 @@ def make_app(behind: Behind, rules: WebRules) -> tuple[ASGIApp, Deliveries]:
     loop = asyncio.get_running_loop()
     callbacks = Callbacks(rules.callback_hosts)
     access = Access(rules, monotonic=loop.time)
-    metrics = Metrics(behind, access)
+    reach = Reach()
+    metrics = Metrics(behind, access, reach)
     pages = Pages(behind, access)
     jobs = Jobs(behind=behind, rules=rules, access=access)
-    taking = Taking(behind=behind, rules=rules, access=access, jobs=jobs, callbacks=callbacks)
+    taking = Taking(
+        behind=behind, rules=rules, access=access, jobs=jobs, callbacks=callbacks, reach=reach
+    )
     taking.expect_untaken()
-    shelf = _Shelf(behind, rules, access)
+    shelf = _Shelf(behind, rules, access, reach)
     routes = [
         Route("/", pages.status),
         Route("/live", pages.live),
@@ -140,17 +144,17 @@ class _Orders:
 class _Shelf:
     """Files of jobs, for readers of the page, or for anybody who has a signed link."""
 
-    def __init__(self, behind: Behind, rules: WebRules, access: Access) -> None:
-        self._behind, self._rules, self._access = behind, rules, access
+    def __init__(self, behind: Behind, rules: WebRules, access: Access, reach: Reach) -> None:
+        self._behind, self._rules, self._access, self._reach = behind, rules, access, reach
 
     async def answer(self, request: Request) -> Response:
         folder, name = request.path_params["folder"], request.path_params["name"]
         signed = self._is_signed(request, folder, name)
         if not signed:
             self._access.require_reader(request)
-        places = iter(self._behind.inboxes.values())
         public = signed or (bool(self._rules.public_url) and self._rules.reading == "open")
-        return await asyncio.to_thread(file_answer, request, places, folder, name, public=public)
+        outboxes = {one.outbox.root: one.outbox for one in self._behind.inboxes.values()}.values()
+        return await file_answer(request, outboxes, self._reach, folder, name, public=public)
 
     def _is_signed(self, request: Request, folder: str, name: str) -> bool:
         query = request.query_params

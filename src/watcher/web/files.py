@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
+from typing import BinaryIO, TypeAlias
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -16,8 +17,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from watcher.core.errors import DiskError
+from watcher.outbox import Outbox
 from watcher.web.problems import Refused, not_found
-from watcher.web.values import InboxPlace
+from watcher.web.reach import Reach
 
 FOLDER = re.compile(r".+--[0-9b-df-hj-np-tv-z]{13}")  # core.naming.job_folder
 _PIECE = 256 * 1024
@@ -41,6 +43,8 @@ _PICTURES = ("images/", "thumbnails/", "renditions/")
 _STRICT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
+_Read: TypeAlias = Callable[[Callable[[], bytes]], Awaitable[bytes]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
@@ -52,36 +56,60 @@ class _Part:
         return self.last - self.first + 1
 
 
-def file_answer(
-    request: Request, places: Iterator[InboxPlace], folder: str, name: str, *, public: bool
+async def file_answer(
+    request: Request,
+    outboxes: Iterable[Outbox],
+    reach: Reach,
+    folder: str,
+    name: str,
+    *,
+    public: bool,
 ) -> Response:
-    """The file `name` of the job's folder in the first of `places` that has it. Raises Refused.
+    """The file `name` of the job's folder in the first of `outboxes` that has it; those that hang are asked last.
 
-    `public`: pages of other sites may show it. To be called in a thread: a share may hang.
+    Raises Refused, or DiskError where one that may have it is away. `public`: pages of other sites may show it.
     """
     lost = "There is no such file, or not yet."
     if not FOLDER.fullmatch(folder):
         raise not_found(lost)
     away: DiskError | None = None
-    for outbox in {place.outbox.root: place.outbox for place in places}.values():
+    for outbox in sorted(outboxes, key=lambda one: reach.hangs(one.root)):
+        read = partial(reach.into, outbox.root)
         try:
-            found = outbox.open_file(folder, name)
+            found = await read(partial(_opened, outbox, folder, name))
         except ValueError:
             break
         except DiskError as error:  # the others may have it
             away, found = error, None
         if found is not None:
-            return _FileAnswer(found, request.headers, name, public=public)
+            return _FileAnswer(*found, read, request.headers, name, public=public)
     raise away or not_found(lost)
+
+
+def _opened(outbox: Outbox, folder: str, name: str) -> tuple[BinaryIO, os.stat_result] | None:
+    found = outbox.open_file(folder, name)
+    if found is None:
+        return None
+    file = os.fdopen(found, "rb", buffering=0)
+    return file, os.fstat(found)
 
 
 class _FileAnswer(Response):
     """An open file; closed when the answer is over, however it ends."""
 
-    def __init__(self, file: int, asked: Headers, name: str, *, public: bool) -> None:
-        self._file = os.fdopen(file, "rb", buffering=0)
+    def __init__(
+        self,
+        file: BinaryIO,
+        about: os.stat_result,
+        read: _Read,
+        asked: Headers,
+        name: str,
+        *,
+        public: bool,
+    ) -> None:
+        """`read`: does it where it may hang; raises DiskError."""
+        self._file, self._read = file, read
         self.background = None
-        about = os.fstat(file)
         etag = f'"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"'
         headers = {
             "etag": etag,
@@ -135,8 +163,8 @@ class _FileAnswer(Response):
             )
             at, left = self._part.first, self._part.length
             while scope["method"] != "HEAD" and left:
-                piece = await asyncio.to_thread(
-                    os.pread, self._file.fileno(), min(left, _PIECE), at
+                piece = await self._read(
+                    partial(os.pread, self._file.fileno(), min(left, _PIECE), at)
                 )
                 if not piece:
                     break  # it was cut meanwhile; names of ours are replaced, never cut

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -22,6 +23,7 @@ from watcher.core.errors import WatcherError
 from watcher.core.jobs import OPEN_STATES, JobState
 from watcher.inbox import free_bytes
 from watcher.web.access import Access
+from watcher.web.reach import Reach
 from watcher.web.values import Behind
 
 _FRESH = (
@@ -33,9 +35,11 @@ _STATES = ("online", "paused", "offline", "standby", "starting")
 class Metrics(Collector):
     """Collected anew at each scrape. `count` is told of every answer that the door gives."""
 
-    def __init__(self, behind: Behind, access: Access) -> None:
+    def __init__(self, behind: Behind, access: Access, reach: Reach) -> None:
         self._behind = behind
         self._access = access
+        self._reach = reach
+        self._free: dict[tuple[str, str], float] = {}  # by inbox and place: bytes
         self._answers: Counter[tuple[str, str]] = Counter()
         self._most: dict[tuple[str, ...], float] = {}
         self._seen: tuple[float, bytes] | None = None
@@ -54,9 +58,31 @@ class Metrics(Collector):
         now = asyncio.get_running_loop().time
         async with self._looking:
             if self._seen is None or now() - self._seen[0] >= _FRESH:
-                self._seen = (0.0, await asyncio.to_thread(generate_latest, self._registry))
-                self._seen = (now(), self._seen[1])
+                self._free = await self._look_at_disks()
+                text = await asyncio.to_thread(generate_latest, self._registry)
+                self._seen = (now(), text)
         return Response(self._seen[1], media_type=CONTENT_TYPE_LATEST)
+
+    async def _look_at_disks(self) -> dict[tuple[str, str], float]:
+        """Bytes free where each inbox and outbox lies. One that is away, or hangs, is left out."""
+        served = self._behind.inboxes.items()
+        looks = {(name, "inbox"): self._free_at(one.folder.path) for name, one in served}
+        for name, one in served:
+            looks[name, "outbox"] = self._free_at(one.outbox.root, one.outbox.require)
+        found = await asyncio.gather(*looks.values())
+        return {key: free for key, free in zip(looks, found, strict=True) if free is not None}
+
+    async def _free_at(
+        self, folder: Path, require: Callable[[], object] = lambda: None
+    ) -> float | None:
+        def look() -> float:
+            require()
+            return free_bytes(folder)
+
+        try:
+            return await self._reach.into(folder, look)
+        except (OSError, WatcherError):
+            return None
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
@@ -128,12 +154,8 @@ class Metrics(Collector):
             for state in _STATES:
                 states.add_metric([name, state], float(one["state"] == state))
             deaf.add_metric([name], float(one.get("mode") == "polling"))
-        for name, place in self._behind.inboxes.items():
-            for kind, path in (("inbox", place.folder.path), ("outbox", place.outbox.root)):
-                try:
-                    free.add_metric([name, kind], free_bytes(path))
-                except (OSError, WatcherError):
-                    continue  # it is away, and inbox_state says so
+        for labels, bytes_free in self._free.items():
+            free.add_metric(labels, bytes_free)
         yield states
         yield deaf
         yield free

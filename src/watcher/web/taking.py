@@ -25,6 +25,7 @@ from watcher.web.access import Access
 from watcher.web.bodies import Body, Part
 from watcher.web.jobs import Jobs, as_json, bad_query, number_in
 from watcher.web.problems import Refused, too_many
+from watcher.web.reach import Reach
 from watcher.web.values import Behind, InboxPlace, WebRules
 
 _LONGEST_WAIT = 60  # seconds
@@ -59,6 +60,7 @@ class Taking:
     access: Access
     jobs: Jobs
     callbacks: Callbacks
+    reach: Reach
     _recent: list[float] = field(default_factory=list)
     _waiting: int = 0
 
@@ -74,13 +76,14 @@ class Taking:
         signer = self._authorised(request)
         self._count()
         asked = self._asked(request)
-        await asyncio.to_thread(self._require_room, asked)
+        folder = asked.place.folder.path
+        await self.reach.into(folder, lambda: self._require_room(asked))
         most = asked.place.folder.max_file_bytes + _MULTIPART
         file = self.behind.bodies / self.behind.new_id()
         async with Body(file, most=most, signer=signer) as body:
             part = await self._part(request, asked, body)
             await asyncio.to_thread(self._check, asked, part)
-            post = await asyncio.to_thread(self._drop, asked, part)
+            post = await self.reach.throughout(folder, lambda: self._drop(asked, part))
         return await self._answer(request, asked, post)
 
     def _authorised(self, request: Request) -> Signer | None:
