@@ -184,15 +184,15 @@ class Chooser:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, f"choices-{self.inbox}") as thread:
-            try:
-                while True:
-                    began = loop.time()
-                    for job_id in await loop.run_in_executor(thread, self.look):
-                        self.on_change(job_id, self.inbox)
-                    await asyncio.sleep(max(_LOOK, _SHARE * (loop.time() - began)))
-            finally:
-                thread.shutdown(wait=False, cancel_futures=True)
+        thread = ThreadPoolExecutor(1, f"choices-{self.inbox}")
+        try:
+            while True:
+                began = loop.time()
+                for job_id in await loop.run_in_executor(thread, self.look):
+                    self.on_change(job_id, self.inbox)
+                await asyncio.sleep(max(_LOOK, _SHARE * (loop.time() - began)))
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def look(self) -> list[str]:
         """The jobs of which something changed."""

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -124,6 +125,7 @@ class Renderer:
         self._recipes = recipes
         self._log = log
         self._news = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, f"copies-{inbox}")  # which may hang there
 
     def wake(self) -> None:
         """There are new pictures."""
@@ -159,7 +161,9 @@ class Renderer:
             report(self._log, picture, copies)
         for job_id in over:
             folder = next(one.folder for one in due if one.job_id == job_id)
-            await asyncio.to_thread(write_list, self._ledger, self._copier.outbox, job_id, folder)
+            await asyncio.get_running_loop().run_in_executor(
+                self._thread, write_list, self._ledger, self._copier.outbox, job_id, folder
+            )
         return True
 
 

@@ -54,9 +54,11 @@ from watcher.work import Account, Inputs, Purse, Work
 if TYPE_CHECKING:
     from watcher.web.server import WebServer
 
-_LAST_WORDS = 30.0  # seconds that results get at the end: a dead share must not hold up a stop
+_LAST_WORDS = 30.0  # seconds that pictures, and then results, get at the end: a dead share must not hold up a stop
+_INTAKE = 10.0  # seconds that drops which are being taken get to be in
 _SIDES = 5.0  # seconds that what goes on beside gets to end
 GRACE = LONGEST_CALL + 15.0  # seconds that calls in flight get to end: they are paid for
+_LOOK = 0.1  # seconds between two looks whether they have ended
 
 
 class Daemon:
@@ -213,9 +215,11 @@ class Daemon:
         self.scheduler.turns.stop()
         self.engine.stop()
         self.ledger.hurry()
-        await asyncio.wait({working}, timeout=GRACE)
+        await self._until_calls_end(working)
+        await asyncio.wait({working}, timeout=_LAST_WORDS)  # else kept at the next start
+        until = self._loop.time() + _INTAKE
         for one in self.serving.values():
-            await asyncio.to_thread(one.join, 10.0)
+            await asyncio.to_thread(one.join, max(0.0, until - self._loop.time()))
         working.cancel()
         publishing.cancel()
         await asyncio.wait({working, publishing})
@@ -232,6 +236,11 @@ class Daemon:
         self.ledger.close()
         self._lock.release()
         self.log.info("daemon.stopped")
+
+    async def _until_calls_end(self, working: asyncio.Task[None]) -> None:
+        until = self._loop.time() + GRACE
+        while self.scheduler.turns.in_flight and self._loop.time() < until:
+            await asyncio.wait({working}, timeout=_LOOK)
 
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]

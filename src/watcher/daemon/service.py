@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from watcher.settings import COMMON, Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
 _ONCE_PAUSE = 0.2
+_END = 5.0  # seconds that the process gets to end once its daemon has
 
 
 class Service:
@@ -53,6 +55,7 @@ class Service:
         ticking = asyncio.create_task(self._tick(daemon))
         self._notify.notify("READY=1")
         await self._until_over(ticking, daemon.run())
+        _end_within(_END)
 
     async def run_once(self) -> bool:
         """Take what lies in the inboxes, work until nothing more can be done; True: all jobs are over."""
@@ -172,6 +175,13 @@ class Service:
             return self._find_keys(self._loaded)
         except SettingsError:
             return self._keys
+
+
+def _end_within(seconds: float) -> None:
+    """All is said and written down: threads that hang on a dead disk are not waited for."""
+    timer = threading.Timer(seconds, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 _KEPT = "The settings in force are kept; correct the file and reload again."
