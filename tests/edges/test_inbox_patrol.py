@@ -50,6 +50,8 @@ class Service:
         self.warnings: list[str] = []
         self.recovered = 0
         self.before: Callable[[Drop], None] = lambda _drop: None
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
         self._changed = threading.Condition()
         self._numbers = count(1)
         self.stop, self.wake = threading.Event(), threading.Event()
@@ -66,7 +68,7 @@ class Service:
                 ears=ears,
             ),
             lock=InboxLock(folder),
-            prepare=lambda: prepare(folder, known=True, new_id="id"),
+            prepare=self._prepare,
             recover=self._recover,
             on_ready=self._take,
             on_waiting=self._told(self.waiting),
@@ -88,6 +90,11 @@ class Service:
 
     def online(self) -> bool:
         return bool(self.states) and self.states[-1].state == "online"
+
+    def _prepare(self) -> None:
+        self.asked.set()
+        _wait_for(self.answers)
+        prepare(self.folder, known=True, new_id="id")
 
     def _recover(self) -> None:
         self.recovered += 1
@@ -325,6 +332,21 @@ def test_an_urgent_drop_overtakes_those_that_were_given(room: Room) -> None:
 
 def _wait_for(go: threading.Event) -> None:
     assert go.wait(10)
+
+
+def test_a_share_that_does_not_answer(room: Room) -> None:
+    """Its patrol waits in it; others can tell by the time that a look takes, and that it is over."""
+    now = [0.0]
+    service = Service(room.folder, clock=lambda: time.monotonic() + now[0])
+    service.answers.clear()
+    with serving(service):
+        _wait_for(service.asked)
+        assert service.until(lambda: not service.patrol.hangs)
+        now[0] = 3600.0
+        assert service.until(lambda: service.patrol.hangs)
+        service.answers.set()
+        assert service.until(service.online)
+        assert service.until(lambda: not service.patrol.hangs)
 
 
 def test_a_full_disk_pauses(room: Room) -> None:

@@ -37,6 +37,7 @@ from watcher.work import Place
 
 _PICTURE_THREADS = 3
 _HANDS = 8  # drops taken side by side: they wait for the disk, and share its commits
+_AGAIN = 30.0  # seconds until an inbox is served again after a fault of our own
 _UNKNOWN_NOTE = b"_image-watcher"
 _NAMED = 200  # files of no known kind in the log and the note; of more there is the number
 
@@ -75,6 +76,11 @@ class Serving:
     def shelf(self) -> Shelf:
         return Shelf(folder=self.folder, outbox=self.outbox, thread=self._results)
 
+    @property
+    def hangs(self) -> bool:
+        """Nothing can be told of the inbox: its share does not answer."""
+        return self._patrol.hangs
+
     def start(self) -> None:
         self._thread.start()
 
@@ -106,10 +112,13 @@ class Serving:
         self.intake.recover()
 
     def _run(self) -> None:
-        try:
-            self._patrol.run()
-        except Exception:
-            self.log.exception("inbox.broken", inbox=self.folder.name)
+        """A fault of our own stops no inbox for good."""
+        while not self._stop.is_set():
+            try:
+                self._patrol.run()
+            except Exception:
+                self.log.exception("inbox.broken", inbox=self.folder.name)
+                self._stop.wait(_AGAIN)
 
     def _make_patrol(self) -> Patrol:
         scanner = Scanner(self.folder, clock=self.monotonic)

@@ -34,9 +34,11 @@ class Telling:
         self._log = log
         self.unfinished: deque[tuple[str, Waiting]] = deque(maxlen=_MOST)
         self._states: dict[str, InboxState] = {}
+        self._hanging: dict[str, InboxState] = {}
         self._told: Mapping[str, Json] = {}
 
     def tell(self) -> None:
+        self._look_for_hangs()
         about = self.about()
         if about != self._told:
             with suppress(OSError):  # a full disk: it is told when there is room again
@@ -57,7 +59,7 @@ class Telling:
 
     def states(self) -> dict[str, InboxState | None]:
         """How each inbox is; None: it did not say yet."""
-        return {name: self._states.get(name) for name in self._serving}
+        return {name: self._hanging.get(name, self._states.get(name)) for name in self._serving}
 
     def note_unfinished(self, inbox: str, waiting: Waiting) -> None:
         """A drop has been waited for an hour."""
@@ -66,12 +68,32 @@ class Telling:
     def note_state(self, name: str, state: InboxState) -> None:
         """An inbox came, went, or is looked at in another way."""
         self._states[name] = state
+        self._say(name, state)
+
+    def _look_for_hangs(self) -> None:
+        """A share that hangs says nothing of itself: its thread waits in it."""
+        for name, one in self._serving.items():
+            if one.hangs and name not in self._hanging:
+                self._hanging[name] = _hangs(name)
+                self._say(name, self._hanging[name])
+            elif name in self._hanging and not one.hangs:
+                del self._hanging[name]
+                if name in self._states:
+                    self._say(name, self._states[name])
+
+    def _say(self, name: str, state: InboxState) -> None:
         say = self._log.info if state.state == "online" else self._log.warning
         why = {"what": state.what, "what_to_do": state.hint} if state.what else {}
         say(f"inbox.{state.state}", inbox=name, mode=state.mode, **why)
 
     def _state(self, name: str) -> dict[str, Json]:
-        state = self._states.get(name)
+        state = self.states()[name]
         if state is None:
             return {"state": "starting"}
         return {"state": state.state, "mode": state.mode, "what": state.what, "hint": state.hint}
+
+
+def _hangs(name: str) -> InboxState:
+    what = f"The inbox {name} does not answer."
+    hint = "Look at its disk or share; drops are taken when it answers again."
+    return InboxState(state="offline", what=what, hint=hint)

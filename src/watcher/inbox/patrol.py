@@ -28,6 +28,7 @@ from watcher.inbox.watch import Watch
 
 DEBOUNCE = 0.05  # seconds from an event to the look: a burst of events is one look
 _STOP_SEEN = 2.0  # seconds until `stop` is seen by a patrol that nobody wakes
+_HANGS = 120.0  # seconds that no look takes where the share answers
 _LARGE = 256 * 1024  # bytes of a drop that may take its hand long
 _LARGE_HANDS = 2  # hands for such drops alone: with any number of them, the others find theirs free
 _TOLD_AFTER = (60.0, 3600.0)  # seconds that a drop waits until it is told, and told again
@@ -58,7 +59,7 @@ class Patrol:
     a minute, and again after an hour; of one that will never be ready, at once. `on_unknown` gets
     the files of no known kind, each once. `on_state` is told of each change.
     Who sets `stop` may set `wake` as well, to be heard at once. `last_look`: when the last look
-    ended (on `clock`); one that is long past means that the share hangs.
+    ended (on `clock`).
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Patrol:
         self._hands = Hands(self._take, count=hands, wanting=wake.set)
         self._large = Hands(self._take, count=_LARGE_HANDS, wanting=wake.set)
         self.last_look = clock()
+        self._began: float | None = None  # the look that goes on, or None between two
         self._inside = False
         self._gap = DEBOUNCE
         self._state: InboxState | None = None
@@ -111,6 +113,12 @@ class Patrol:
                 self._rest(self._round())
         finally:
             self.leave()
+
+    @property
+    def hangs(self) -> bool:
+        """The look that goes on takes so long that nothing can be told of the share. For any thread."""
+        began = self._began
+        return began is not None and self._clock() - began > _HANGS
 
     def look_once(self) -> bool:
         """One look, without waiting for news; every drop that is ready is handed over before it returns.
@@ -132,6 +140,13 @@ class Patrol:
 
     def _round(self) -> float:
         """Look and hand over; returns the seconds until the next look is due."""
+        self._began = self._clock()
+        try:
+            return self._looked()
+        finally:
+            self._began = None
+
+    def _looked(self) -> float:
         sighting = self._look(listen=True)
         if sighting is None:
             return self.folder.poll_interval
@@ -186,7 +201,9 @@ class Patrol:
             hint = "Nothing to do: this one takes over when the other one stops."
             self._say(InboxState(state="standby", what=what, hint=hint))
             return False
+        self._began = None  # what a crash left may take its time
         self._recover()
+        self._began = self._clock()
         if listen:
             self._watch.start()
         self._inside = True
