@@ -7,9 +7,10 @@ import errno
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -23,8 +24,9 @@ from watcher.daemon import account
 from watcher.daemon.outboxes import outbox_away
 from watcher.daemon.rooms import inbox_folder
 from watcher.inbox import allow, closed_folders, is_network, kind_of, require_room, who
-from watcher.settings import Api, Disk, Inbox, Settings
+from watcher.settings import Api, Disk, Inbox, Settings, within
 
+_PATIENCE = 15.0  # seconds for one folder
 _MARKS = {True: "ok  ", False: "NOT ", None: "?   "}
 
 
@@ -51,8 +53,9 @@ def tell(findings: Iterable[Finding], *, as_json: bool = False) -> None:
 
 def check(settings: Settings, keys: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:
     """Every finding in turn; the slow ones (the APIs) come last. `keys`: by inbox, "": the common one."""
-    yield from _folder(settings.state_dir, "state_dir", settings.disk)
-    yield from on_share(settings.state_dir, kind_of(settings.state_dir))
+    state = settings.state_dir
+    yield from _answered(state, "state_dir", lambda: _folder(state, "state_dir", settings.disk))
+    yield from on_share(state, kind_of(state))
     for name, inbox in settings.inboxes.items():
         yield from _inbox(name, inbox, settings)
     own = [name for name in settings.inboxes if settings.api_for(name) != settings.api]
@@ -73,20 +76,36 @@ def on_share(state_dir: Path, kind: str) -> Iterator[Finding]:
         yield Finding(ok=False, what=what)
 
 
+def _answered(path: Path, role: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What `look` finds there. A share that hangs is told, and its thread left behind."""
+    try:
+        yield from within(_PATIENCE, lambda: [*look()])
+    except TimeoutError:
+        yield Finding(ok=False, what=f"{role}: {path} does not answer. Look at its disk or share.")
+
+
 def _inbox(name: str, inbox: Inbox, settings: Settings) -> Iterator[Finding]:
-    yield from _folder(inbox.path, f"inbox {name}", settings.disk)
+    role = f"inbox {name}"
+    yield from _answered(inbox.path, role, lambda: _taken_from(name, inbox, settings))
     role = f"outbox of {name}"
+    yield from _answered(inbox.outbox_folder, role, lambda: _outbox(inbox, role, settings))
+    for folder in inbox.assets:
+        role = f"assets of {name}"
+        yield from _answered(folder, role, partial(_assets, folder, role))
+
+
+def _taken_from(name: str, inbox: Inbox, settings: Settings) -> Iterator[Finding]:
+    yield from _folder(inbox.path, f"inbox {name}", settings.disk)
+    with suppress(WatcherError):  # it is not there, or closed as a whole: that is said already
+        for sentence in closed_folders(inbox_folder(name, inbox)):
+            yield Finding(ok=False, what=sentence)
+
+
+def _outbox(inbox: Inbox, role: str, settings: Settings) -> Iterator[Finding]:
     if (away := _away(inbox.outbox_folder, settings)) is not None:
         yield Finding(ok=False, what=f"{role}: {away}")
     else:
         yield from _folder(inbox.outbox_folder, role, settings.disk)
-    for folder in inbox.assets:
-        yield _assets(folder, f"assets of {name}")
-    try:
-        for sentence in closed_folders(inbox_folder(name, inbox)):
-            yield Finding(ok=False, what=sentence)
-    except WatcherError:
-        return  # it is not there, or closed as a whole: that is said already
 
 
 def _away(outbox: Path, settings: Settings) -> DiskError | None:
@@ -115,7 +134,7 @@ def _folder(path: Path, role: str, disk: Disk) -> Iterator[Finding]:
         yield Finding(ok=True, what=f"{role}: {path} can be written.")
 
 
-def _assets(path: Path, role: str) -> Finding:
+def _assets(path: Path, role: str) -> Iterator[Finding]:
     """Whether pictures can be found and read there; nothing is ever written."""
     closed = next((above for above in reversed(path.parents) if not _passable(above)), None)
     if closed is None and not path.is_dir():
@@ -124,11 +143,12 @@ def _assets(path: Path, role: str) -> Finding:
     elif closed is not None:
         what = f"{path} cannot be reached by {who()}. Run: {_let_pass(closed)}"
     elif os.access(path, os.R_OK | os.X_OK):
-        return Finding(ok=True, what=f"{role}: {path} can be read.")
+        yield Finding(ok=True, what=f"{role}: {path} can be read.")
+        return
     else:
         command = f"sudo chmod -R o+rX {shlex.quote(str(path))}"
         what = f"{path} may not be read by {who()}. Run: {command}"
-    return Finding(ok=False, what=f"{role}: {what}")
+    yield Finding(ok=False, what=f"{role}: {what}")
 
 
 def _missing(path: Path, role: str) -> Finding:

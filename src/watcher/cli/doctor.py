@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,11 @@ from watcher.cli.common import AsJson, Config, keys_of, load_settings
 from watcher.core.errors import WatcherError
 from watcher.daemon import is_running, read_about
 from watcher.ledger import upkeep
-from watcher.settings import Loaded, Settings
+from watcher.settings import Loaded, Settings, within
 
 _UNSYNCED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _APART = 60.0  # seconds that two clocks may differ
+_PATIENCE = 15.0  # seconds for one folder
 _OLD = 3600.0  # seconds after which something half-made is nobody's any more
 _SPARE = 0.5  # share of a database that may be empty pages
 _LARGE = 256 * 2**20  # bytes of a database below which nobody minds
@@ -111,17 +113,22 @@ def _clock() -> Finding:
 def _shares(settings: Settings) -> Iterator[Finding]:
     """The clock of a file server, told by the time of a file that is made there."""
     for name, inbox in settings.inboxes.items():
-        probe = inbox.path / f".image-watcher-check-{os.getpid()}"
-        with suppress(OSError):
-            before = time.time()
-            probe.touch(exist_ok=False)
-            apart = probe.stat().st_mtime - before
-            probe.unlink()
+        with suppress(OSError):  # `check` tells of one that is away, or hangs
+            apart = within(_PATIENCE, partial(_seconds_apart, inbox.path))
             if abs(apart) > _APART:
                 yield Finding(
                     ok=None,
                     what=f"clock of inbox {name}: the server of {inbox.path} is {apart:+,.0f} s apart from here. Correct one of the two: what is kept for days goes by it.",
                 )
+
+
+def _seconds_apart(folder: Path) -> float:
+    probe = folder / f".image-watcher-check-{os.getpid()}"
+    before = time.time()
+    probe.touch(exist_ok=False)
+    apart = probe.stat().st_mtime - before
+    probe.unlink()
+    return apart
 
 
 def _leftovers(state_dir: Path) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue, CatalogueError
@@ -17,8 +18,10 @@ from watcher.settings.inbox import Inbox
 from watcher.settings.leaves import KeyPath, dotted
 from watcher.settings.models import Settings
 from watcher.settings.not_yet import not_yet
+from watcher.settings.patience import within
 from watcher.settings.values import is_loopback, listen_parts
 
+_PATIENCE = 1.0  # seconds for one folder: the daemon's main loop waits for it
 _POSTGRESQL = "postgresql+psycopg://"
 
 
@@ -45,7 +48,11 @@ class _Place:
 
 
 def _place(path: KeyPath, folder: Path | str) -> _Place:
-    return _Place(path=path, folder=Path(os.path.realpath(folder)))
+    """A share that hangs is judged by the name that was given."""
+    try:
+        return _Place(path=path, folder=Path(within(_PATIENCE, partial(os.path.realpath, folder))))
+    except TimeoutError:
+        return _Place(path=path, folder=Path(folder))
 
 
 def _enabled(settings: Settings) -> Iterator[tuple[KeyPath, Inbox]]:

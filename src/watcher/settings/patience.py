@@ -1,0 +1,24 @@
+"""Looking at a folder that may lie on a share, which may hang."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def within(seconds: float, act: Callable[[], T]) -> T:
+    """What `act` finds. Raises TimeoutError where that takes longer; its thread is left behind, and holds up no end."""
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(act())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found.result(seconds)
