@@ -5,13 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.system.house import wait_for
 
 _CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000  # linux/sched.h
 
@@ -95,6 +98,37 @@ def frozen(place: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["fsfreeze", "--unfreeze", place], check=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What another process serves; when that stands still, whoever touches the share waits."""
+
+    server: subprocess.Popen[bytes]
+
+    def hang(self) -> None:
+        self.server.send_signal(signal.SIGSTOP)
+
+    def answer(self) -> None:
+        self.server.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def share(place: Path, folder: Path) -> Iterator[Share]:
+    """What lies in `folder` at `place`, as on a share."""
+    if shutil.which("bindfs") is None:
+        pytest.skip("there is no bindfs")
+    for path in (place, folder):
+        path.mkdir(parents=True, exist_ok=True)
+    server = subprocess.Popen(["bindfs", "-f", folder, place])
+    made = Share(server=server)
+    try:
+        wait_for(place.is_mount, 30, "the share is there")
+        yield made
+    finally:
+        made.answer()
+        unmount(place)
+        server.wait(30)
 
 
 def mount_disk(place: Path, image: Path) -> None:
