@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from watcher.cli import init
-from watcher.daemon.daemon import GRACE
+from watcher.daemon.ending import GRACE
 from watcher.settings import (
     Changes,
     Settings,

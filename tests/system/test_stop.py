@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 from tests.system.house import House, house, prompts_csv, sandbox, wait_for
 
 ROWS = 40
@@ -35,6 +36,20 @@ def test_sigterm_lets_calls_in_flight_end_and_a_new_start_goes_on(tmp_path: Path
         home.start()
         assert home.wait_over("boats.csv").statuses == ["done"] * ROWS
         assert api.stats()["paid"] == ROWS
+
+
+@pytest.mark.slow
+def test_a_stop_waits_for_what_is_being_fetched(tmp_path: Path) -> None:
+    """A picture that is paid for and comes by an address, slower than anything else is waited for: its address
+    may have ended by the next start.
+    """
+    with sandbox(faults=["url@lag=45"]) as api, house(tmp_path, api.base_url) as home:
+        home.drop("boat.csv", prompts_csv(PROMPTS[:1]))
+        wait_for(lambda: api.stats()["paid"] == 1, 10, "it is paid")
+        assert home.stop(90) == 0
+        job = home.job("boat.csv")
+        assert job is not None
+        assert len(job.pictures) == 1
 
 
 def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:

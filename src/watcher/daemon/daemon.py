@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher import __version__
-from watcher.api import LONGEST_CALL
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.jobs import Json
@@ -24,6 +23,7 @@ from watcher.daemon.choices import make_choosers, make_judge, needs_inputs
 from watcher.daemon.clocked import clocked
 from watcher.daemon.copying import make_renderers
 from watcher.daemon.door import link_key, make_page, public_links
+from watcher.daemon.ending import GRACE, calls_end, close_accounts
 from watcher.daemon.heard import Heard
 from watcher.daemon.marks import month, new_id
 from watcher.daemon.models import make_model_look
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 _LAST_WORDS = 30.0  # seconds that pictures, and then results, get at the end: a dead share must not hold up a stop
 _INTAKE = 10.0  # seconds that drops which are being taken get to be in
 _SIDES = 5.0  # seconds that what goes on beside gets to end
-GRACE = LONGEST_CALL + 15.0  # seconds that calls in flight get to end: they are paid for
-_LOOK = 0.1  # seconds between two looks whether they have ended
 
 
 class Daemon:
@@ -215,7 +213,7 @@ class Daemon:
         self.scheduler.turns.stop()
         self.engine.stop()
         self.ledger.hurry()
-        await self._until_calls_end(working)
+        await calls_end(self.scheduler, self.work, working)
         await asyncio.wait({working}, timeout=_LAST_WORDS)  # else kept at the next start
         until = self._loop.time() + _INTAKE
         for one in self.serving.values():
@@ -236,11 +234,6 @@ class Daemon:
         self.ledger.close()
         self._lock.release()
         self.log.info("daemon.stopped")
-
-    async def _until_calls_end(self, working: asyncio.Task[None]) -> None:
-        until = self._loop.time() + GRACE
-        while self.scheduler.turns.in_flight and self._loop.time() < until:
-            await asyncio.wait({working}, timeout=_LOOK)
 
     def _serve(self, name: str, blobs: Path) -> Serving:
         inbox = self.settings.inboxes[name]
@@ -390,9 +383,3 @@ class Daemon:
 
 def _names(accounts: Mapping[str, Account]) -> frozenset[str]:
     return frozenset(account.name for account in accounts.values())
-
-
-async def close_accounts(accounts: Mapping[str, Account]) -> None:
-    """Give their connections back."""
-    for account in {id(each): each for each in accounts.values()}.values():
-        await account.api.aclose()

@@ -125,8 +125,8 @@ class _Api:
         found = self._desk.shelf.get(request.path_params["id"])
         if found is None:
             raise Refused("There is no such picture.", status=404)
-        content, media_type = found
-        return Response(content, media_type=media_type)
+        await asyncio.sleep(found.lag)
+        return Response(found.content, media_type=found.media_type)
 
     def _lives(self, model: Model) -> bool:
         return model.state_on(self._desk.today, PROVIDER) != "retired"

@@ -30,7 +30,7 @@ from watcher.sandbox.misbehaving import refusing_answer, spoiled
 from watcher.sandbox.options import SandboxOptions
 from watcher.sandbox.parameters import PARAMETERS
 from watcher.sandbox.refusals import Refused
-from watcher.sandbox.shelf import Shelf
+from watcher.sandbox.shelf import Kept, Shelf
 from watcher.sandbox.tokens import usage_of
 from watcher.sandbox.vision import chat_body, check_chat, check_responses, responses_body, speak
 
@@ -201,6 +201,8 @@ class Desk:
         """Where that picture can be fetched for a while."""
         settings = struck.fault.settings if struck.fault else {}
         id_ = self.new_id()
-        self.shelf.put(id_, content, kind, int(float(settings.get("gone", "0"))))
+        gone_for, lag = (float(settings.get(name, "0")) for name in ("gone", "lag"))
+        kept = Kept(content=content, media_type=kind, gone_for=int(gone_for), lag=lag)
+        self.shelf.put(id_, kept)
         address = request.url_for("picture", id=id_)
         return address.path if settings.get("relative") == "yes" else str(address)

@@ -45,7 +45,7 @@ SPOILING: Mapping[str, str] = {
     "blank": "a picture of one plain colour",
     "bomb": "a small file that claims to be 60000×60000 pixels",
     "wrong_format": "a PNG, whatever was asked for",
-    "url": "an address instead of the picture; @relative=yes, @gone=2 (404 for the first two visits)",
+    "url": "an address instead of the picture; @relative=yes, @gone=2 (404 for the first two visits), @lag=5 (seconds a visit)",
     "data_url": "a data: address instead of the picture",
     "data_prefix": "the picture with `data:…;base64,` before it",
     "no_usage": "no word on tokens",
@@ -67,8 +67,9 @@ SETTINGS: Mapping[str, str] = {
     "shape": "text, detail or html instead of the API's error object",
     "relative": "yes: the address without its server",
     "gone": "how many visits to the address are answered 404",
+    "lag": "seconds that a visit to the address takes",
 }
-_NUMBERS = ("retry_after", "retry_after_ms", "retry_date", "gone")
+_NUMBERS = ("retry_after", "retry_after_ms", "retry_date", "gone", "lag")
 _SHAPES = ("text", "detail", "html")
 _ERROR_STATUS = range(400, 600)
 _PROXY_STATUS = range(520, 530)

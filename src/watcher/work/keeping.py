@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from watcher.api import load_reply
@@ -62,6 +63,7 @@ class Keeping:
     on_disk: OnDisk
     clock: Callable[[], float]
     log: Log
+    fetching: set[Path] = field(default_factory=set)  # files that pictures are fetched into now
 
     async def read_and_keep(self, asked: Asked) -> tuple[Answer, Kept] | Refusal:
         """What the answer is, and its pictures in the outbox, or why there is none.
@@ -132,7 +134,11 @@ class Keeping:
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
-        return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
+        self.fetching.add(into)
+        try:
+            return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
+        finally:
+            self.fetching.discard(into)
 
     async def _save(self, asked: Asked, index: int, content: bytes) -> Kept | Refusal:
         place, item = self.places[asked.item.inbox], asked.item

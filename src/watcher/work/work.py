@@ -212,6 +212,11 @@ class Work:
         await self._keeping.trace(asked, answer, kept.pictures, self.outcomes.cost(asked, answer))
         return await self.outcomes.deliver(asked, answer, kept)
 
+    @property
+    def is_fetching(self) -> bool:
+        """Pictures that are paid for are on their way, from addresses that end."""
+        return bool(self._keeping.fetching)
+
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:
         say = self.log.warning if fresh else self.log.info
         say("lane.halted", lane=lane.key, code=lane.problem.code, what=lane.problem.what,

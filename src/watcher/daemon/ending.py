@@ -1,0 +1,27 @@
+"""How the work ends: what is paid for is waited for, and only that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from watcher.api import LONGEST_CALL
+from watcher.scheduler import Scheduler
+from watcher.work import Account, Work
+
+GRACE = LONGEST_CALL + 15.0  # seconds that calls in flight get to end: they are paid for
+_LOOK = 0.1  # seconds between two looks whether they have ended
+
+
+async def calls_end(scheduler: Scheduler, work: Work, working: asyncio.Task[None]) -> None:
+    """Until no call is in flight and what they brought is fetched, from addresses that end; or `working` is."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GRACE
+    while (scheduler.turns.in_flight or work.is_fetching) and loop.time() < until:
+        await asyncio.wait({working}, timeout=_LOOK)
+
+
+async def close_accounts(accounts: Mapping[str, Account]) -> None:
+    """Give their connections back."""
+    for account in {id(each): each for each in accounts.values()}.values():
+        await account.api.aclose()
