@@ -135,7 +135,8 @@ class Publisher:
             for job_id in await self._ledger.insist(self._ledger.views.unpublished):
                 self.finish(job_id)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._sweep())
+            for shelf in self._shelves.values():
+                tasks.create_task(self._sweep(shelf))
             tasks.create_task(self._overviews(tasks))
             for inbox, line in self._lines.items():
                 tasks.create_task(self._work_off(self._shelves[inbox], line))
@@ -147,11 +148,18 @@ class Publisher:
 
     async def flush(self) -> None:
         """Publish what is still waiting for its time, once: the daemon stops, `run` has been cancelled."""
+        waiting: dict[str, list[str]] = {name: [] for name in self._shelves}
         for job_id in (*self._lined, *self._due):
             inbox = await self._ledger.call(self._ledger.views.inbox, job_id)
-            if inbox in self._shelves:
-                await self._publish(self._shelves[inbox], job_id)
-        for shelf in self._stale.values():
+            waiting.get(inbox, []).append(job_id)
+        await asyncio.gather(
+            *(self._flush(self._shelves[name], jobs) for name, jobs in waiting.items())
+        )
+
+    async def _flush(self, shelf: Shelf, jobs: Iterable[str]) -> None:
+        for job_id in jobs:
+            await self._publish(shelf, job_id)
+        if self._stale.pop(shelf.outbox.root, None):
             await self._overview(shelf)
 
     def _take_due(self) -> list[str]:
@@ -319,14 +327,13 @@ class Publisher:
         except Exception:  # noqa: BLE001 - the border of this task: an overview stops no results
             self._log.exception("overview.broken", outbox=str(shelf.outbox.root))
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, shelf: Shelf) -> None:
         """Notes are gone after a day."""
         loop = asyncio.get_running_loop()
         while True:
-            for shelf in self._shelves.values():
-                try:
-                    sweep = lambda shelf=shelf: sweep_notes(shelf.folder, now=self._clock())  # noqa: E731
-                    await loop.run_in_executor(shelf.thread, sweep)
-                except (DiskError, InboxError) as error:
-                    self._log.warning("notes.kept", what=error.what, what_to_do=error.hint)
+            try:
+                sweep = lambda: sweep_notes(shelf.folder, now=self._clock())  # noqa: E731
+                await loop.run_in_executor(shelf.thread, sweep)
+            except (DiskError, InboxError) as error:
+                self._log.warning("notes.kept", what=error.what, what_to_do=error.hint)
             await asyncio.sleep(_SWEEP)

@@ -183,6 +183,14 @@ def test_the_compose_file_is_tight() -> None:
     assert one["stop_grace_period"] == f"{stop[1]}s"
 
 
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is missing")
+def test_compose_understands_its_file() -> None:
+    """As the program that will read it says; a word that it does not know would be refused."""
+    command = ["docker-compose", "--file", ROOT / "container/compose.yaml", "config", "--quiet"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
 def _compose() -> dict[str, Any]:
     whole = yaml.safe_load(_read("container/compose.yaml"))
     service: dict[str, Any] = whole["services"]["image-watcher"]
