@@ -186,7 +186,13 @@ def test_the_compose_file_is_tight() -> None:
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is missing")
 def test_compose_understands_its_file() -> None:
     """As the program that will read it says; a word that it does not know would be refused."""
-    command = ["docker-compose", "--file", ROOT / "container/compose.yaml", "config", "--quiet"]
+    command = [
+        "docker-compose",
+        "--file",
+        str(ROOT / "container/compose.yaml"),
+        "config",
+        "--quiet",
+    ]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
 
