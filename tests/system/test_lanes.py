@@ -68,6 +68,8 @@ def test_a_key_that_is_missing_stops_everything_and_one_that_appears_starts_it(
         note = wait_paused(home, "rows.csv")
         assert "There is no API key." in note
         assert queued(home, "rows.csv") == 20
+        wait_for(lambda: "paused" in home.command("jobs").stdout, 20, "the job shows as paused")
+        assert "There is no API key." in home.command("show", home.jobs()[0].summary["id"]).stdout
         (lane,) = status(home)["lanes"]
         assert (lane["state"], lane["code"]) == ("halted", "no_key")
         assert "OPENAI_API_KEY" in lane["hint"]

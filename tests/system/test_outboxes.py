@@ -76,6 +76,7 @@ def test_a_full_outbox_stops_its_own_inbox_alone(tmp_path: Path, *, killed: bool
             wait_for(lambda: outbox_is_shut(home), 30, "the outbox is shut")
             page = httpx.get(page_address(home)).text
             assert "Partly paused: some inboxes wait" in page
+            assert "Paused, " in page
             if killed:
                 home.kill()
                 home.start()

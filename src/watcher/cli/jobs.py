@@ -16,7 +16,7 @@ from rich.text import Text
 
 from watcher import __version__
 from watcher.cli.common import AsJson, Config, Job, load_settings, open_ledger
-from watcher.cli.status import JobsTable, state_of
+from watcher.cli.status import JobsTable, as_they_wait, state_of
 from watcher.core.errors import WatcherError
 from watcher.core.jobs import JobState, RowState
 from watcher.core.report import job_json
@@ -47,13 +47,14 @@ def jobs(
 
     Exit codes: 0; 74 there is no ledger yet.
     """
-    with open_ledger(load_settings(config).settings) as ledger:
+    settings = load_settings(config).settings
+    with open_ledger(settings) as ledger:
         found = ledger.views.jobs(states=state or (), most=most if inbox is None else 10**6)
     shown = [job for job in found if inbox in (None, job.inbox)][:most]
     if as_json:
         typer.echo(json.dumps([job_json(job, version=__version__) for job in shown], indent=2))
     elif shown:
-        Console().print(JobsTable(shown))
+        Console().print(JobsTable(as_they_wait(settings, shown)))
     else:
         typer.echo("There are no such jobs.")
 
@@ -74,6 +75,7 @@ def show(job: Job, config: Config = None, as_json: AsJson = False) -> None:
         about = {**job_json(found, version=__version__), "results": str(_folder(settings, found))}
         typer.echo(json.dumps({**about, "rows_to_look_at": rows}, indent=2))
     else:
+        [found] = as_they_wait(settings, [found])
         Console().print(_page(settings, found, told, time.time()))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -58,7 +58,8 @@ def page(settings: Settings, ledger: Ledger, now: float) -> RenderableType:
     parts += [_held(job) for job in jobs if is_held(job)]
     parts += _rates(settings)
     parts += _retiring(settings)
-    parts.append(JobsTable(jobs) if jobs else Text("No jobs yet: drop a file into an inbox."))
+    table = JobsTable(as_they_wait(settings, jobs))
+    parts.append(table if jobs else Text("No jobs yet: drop a file into an inbox."))
     return Group(*parts)
 
 
@@ -109,6 +110,20 @@ def _lane(lane: HaltedLane, now: float) -> Text:
 def is_held(job: JobResult) -> bool:
     """Something of it is open, and does not move before somebody, or midnight, lets it."""
     return job.state is JobState.RUNNING and bool(job.paused)
+
+
+def as_they_wait(settings: Settings, jobs: Iterable[JobResult]) -> list[JobResult]:
+    """With those as paused for whose inbox nothing is asked for now, whatever that waits for."""
+    told = (
+        read_about(settings.state_dir).get("inboxes", {}) if is_running(settings.state_dir) else {}
+    )
+    waits = {name: str(one.get("waits", "")) for name, one in told.items()}
+    return [
+        replace(job, paused=job.paused or waits.get(job.inbox, ""))
+        if job.state is JobState.RUNNING
+        else job
+        for job in jobs
+    ]
 
 
 def _held(job: JobResult) -> Text:

@@ -113,7 +113,11 @@ class Daemon:
         self.publisher = self.news.publisher = self._make_publisher()
         self.models = make_model_look(self)
         self.telling = Telling(
-            settings.state_dir, serving=self.serving, more=self._about_itself, log=log
+            settings.state_dir,
+            serving=self.serving,
+            more=self._about_itself,
+            paused=self.paused,
+            log=log,
         )
         self.holds = Holds(ledger=self.ledger, released=self.news.lanes_changed)
         self.renderers = self.news.renderers = make_renderers(self)

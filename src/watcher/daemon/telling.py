@@ -25,12 +25,16 @@ class Telling:
         *,
         serving: Mapping[str, Serving],
         more: Callable[[], Mapping[str, Json]],
+        paused: Callable[[str], str],
         log: Log,
     ) -> None:
-        """`more`: what else is told, besides the inboxes."""
+        """`more`: what else is told, besides the inboxes. `paused`: why nothing of an inbox is asked for now,
+        "" when it is.
+        """
         self._state_dir = state_dir
         self._serving = serving
         self._more = more
+        self._paused = paused
         self._log = log
         self.unfinished: deque[tuple[str, Waiting]] = deque(maxlen=_MOST)
         self._states: dict[str, InboxState] = {}
@@ -51,6 +55,7 @@ class Telling:
             name: {
                 "path": str(one.folder.path),
                 "outbox": str(one.outbox.root),
+                "waits": self._paused(name),
                 **self._state(name),
             }
             for name, one in self._serving.items()

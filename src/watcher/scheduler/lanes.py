@@ -69,8 +69,8 @@ class Lanes:
         """The account as a whole first, then the outbox and its models."""
         mine = (
             lane
-            for key, lane in self._halted.items()
-            if key.partition("/")[0] == account or (outbox and lane.outbox == outbox)
+            for lane in self.halted
+            if lane.key.partition("/")[0] == account or (outbox and lane.outbox == outbox)
         )
         return tuple(sorted(mine, key=lambda lane: (not lane.outbox, "/" in lane.key)))
 

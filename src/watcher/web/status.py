@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -87,7 +87,7 @@ class Gathering:
             headline=headline,
             tone=tone,
             figures=tuple(_figures(behind, about, open_rows, _window(running, now))),
-            running=tuple(_running(behind, job, now) for job in running),
+            running=tuple(_running(behind, job, about, now) for job in running),
             ended=tuple(self._ended(now)),
             lanes=tuple(_lanes(halted, about)),
             inboxes=tuple(_inboxes(about)),
@@ -152,9 +152,11 @@ def _window(running: Sequence[JobResult], now: float) -> float:
     return min(_WINDOW, max(_SHORT_WINDOW, now - begun))
 
 
-def _running(behind: Behind, job: JobResult, now: float) -> JobView:
+def _running(behind: Behind, job: JobResult, about: Mapping[str, Any], now: float) -> JobView:
     first = "approve" if job.hold else "resume" if job.paused else "pause"
     newest = behind.ledger.figures.newest_pictures(job.id, _STRIP)
+    waits = about["inboxes"].get(job.inbox, {}).get("waits", "")
+    job = replace(job, paused=job.paused or waits)
     return JobView(
         head=head(job, now, 0),
         orders=(first, "cancel"),
