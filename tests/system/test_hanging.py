@@ -111,6 +111,7 @@ def test_an_inbox_that_hangs_is_told(tmp_path: Path) -> None:
             sandbox() as api,
             house(tmp_path, api.base_url) as home,
         ):
+            wait_for(lambda: home.events("inbox.online"), 30, "it is served")
             inbox.hang()
             what = f"The inbox {INBOX} does not answer."
             wait_for(lambda: what in home.command("status").stdout, TOLD, "it is told")
