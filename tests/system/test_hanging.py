@@ -36,6 +36,11 @@ def other_picture(home: House) -> str:
     return f"/{job.folder.name}/images/{job.pictures[0].name}"
 
 
+def wait_published(home: House) -> None:
+    """This share may refuse who opens a file while it is replaced: nothing of a job is read before its end."""
+    wait_for(lambda: home.events("job.published"), 60, "the results are out")
+
+
 def status_of(url: str) -> int:
     return httpx.get(url, headers=BEARER, timeout=60).status_code
 
@@ -62,6 +67,7 @@ def test_who_looks_at_a_hanging_outbox_stops_nobody_else(tmp_path: Path) -> None
         ):
             home = entry.house
             home.drop("a.csv", prompts_csv(["a cat"]))
+            wait_published(home)
             picture = first_picture(home, "a.csv")
             outbox.hang()
             with ThreadPoolExecutor(MANY) as readers:
@@ -95,6 +101,7 @@ def test_stopping_while_an_outbox_hangs(tmp_path: Path) -> None:
             assert home.stop(STOPPED) == 0
             outbox.answer()
             home.start()
+            wait_published(home)
             assert home.wait_over("a.csv").statuses == ["done"] * ROWS
             assert api.stats()["calls"] == ROWS
 
