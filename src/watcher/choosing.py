@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -197,12 +196,12 @@ class Chooser:
     def look(self) -> list[str]:
         """The jobs of which something changed."""
         try:
-            folders = self.ledger.choices.folders(self.inbox)
             most = None if self._looks % _SELDOM == 0 else _NEWEST
+            folders = self.ledger.choices.folders(self.inbox, most=most)
             self._looks += 1
             if most is None:
                 self._forget_all_but({job for job, _ in folders})
-            return [job for job, folder in islice(folders, most) if self._look_at(job, folder)]
+            return [job for job, folder in folders if self._look_at(job, folder)]
         except DiskError as error:
             self.log.warning(
                 "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint

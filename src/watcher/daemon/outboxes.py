@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from watcher.core.errors import DiskError
@@ -70,7 +69,7 @@ class Outboxes:
             folder
             for inbox, outbox in self._paths.items()
             if outbox == path
-            for _, folder in islice(self._ledger.choices.folders(inbox), _LOOKED_FOR)
+            for _, folder in self._ledger.choices.folders(inbox, most=_LOOKED_FOR)
         ]
         return bool(folders) and not any(os.path.isdir(path / one) for one in folders)  # noqa: PTH112
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     and_,
     bindparam,
     delete,
@@ -41,7 +42,9 @@ _FOLDERS = (
     .where(_jobs.c.inbox == bindparam("inbox"))
     .where(_jobs.c.accepted_at.is_not(None), exists().where(_pictures.c.job_id == _jobs.c.id))
     .order_by(_jobs.c.id.desc())
+    .limit(bindparam("most", type_=Integer))
 )
+_ALL = -1  # as a LIMIT: https://sqlite.org/lang_select.html#limitoffset
 
 
 def where_now() -> ColumnElement[str]:
@@ -114,10 +117,11 @@ class Choices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def folders(self, inbox: str) -> list[tuple[str, str]]:
-        """Id and folder of each job of an inbox that has pictures, the newest first."""
+    def folders(self, inbox: str, *, most: int | None = None) -> list[tuple[str, str]]:
+        """Id and folder of the jobs of an inbox that have pictures, the newest first."""
+        asked = {"inbox": inbox, "most": _ALL if most is None else most}
         with self._database.read() as view:
-            return [(line.id, line.folder) for line in view.execute(_FOLDERS, {"inbox": inbox})]
+            return [(line.id, line.folder) for line in view.execute(_FOLDERS, asked)]
 
     def pictures(self, job_id: str) -> dict[str, ChosenPicture]:
         """Every picture of a job, by the name of its file without folders."""

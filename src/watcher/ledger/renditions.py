@@ -55,13 +55,23 @@ class Renditions:
 
     def due(self, inbox: str, *, most: int) -> list[DuePicture]:
         """The oldest first."""
-        query = _wanted().join(
-            _due,
-            (_due.c.job_id == _pictures.c.job_id)
-            & (_due.c.number == _pictures.c.number)
-            & (_due.c.index == _pictures.c.index),
+        # With its limit the list of what is due comes first, and not all pictures that ever were made.
+        some = (
+            select(*_due.primary_key)
+            .join(_jobs, _jobs.c.id == _due.c.job_id)
+            .where(_jobs.c.inbox == inbox)
+            .order_by(*_due.primary_key)
+            .limit(most)
+            .subquery()
         )
-        return self._read(query.where(_jobs.c.inbox == inbox).limit(most))
+        return self._read(
+            _wanted().join(
+                some,
+                (some.c.job_id == _pictures.c.job_id)
+                & (some.c.number == _pictures.c.number)
+                & (some.c.index == _pictures.c.index),
+            )
+        )
 
     def pictures(self, job_id: str) -> list[DuePicture]:
         """Every picture of a job."""
