@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from watcher.core.channels import Recipe, Rendition
 from watcher.core.errors import DiskError
 from watcher.core.log import Log
+from watcher.inbox import begun
 from watcher.ledger import DuePicture, Ledger
-from watcher.outbox import Outbox
+from watcher.outbox import Outbox, hangs
 from watcher.outbox.rendering import answered, order
 
 LIST = "renditions/renditions.csv"
@@ -27,6 +28,7 @@ _TOGETHER = 64  # pictures taken from the ledger at once
 _LOOK = 60.0  # seconds between two looks that nothing asked for
 _AGAIN = 30.0  # seconds until a disk that refused is asked again
 _LONGEST = 120.0  # seconds that one picture may take
+_PATIENCE = 15.0  # seconds for the outbox to answer
 _LINE = 1 << 20  # bytes of an answer
 _BROKEN = Rendition(channel="", problem="The copies of this picture could not be made.")
 
@@ -80,7 +82,10 @@ class Copier:
             process.stdin.write(line.encode() + b"\n")
             await process.stdin.drain()
             answer = await asyncio.wait_for(process.stdout.readline(), _LONGEST)
-        except (TimeoutError, ConnectionError):
+        except ConnectionError:
+            return None
+        except TimeoutError:
+            await self._require_outbox()
             return None
         if not answer:
             return None
@@ -88,6 +93,13 @@ class Copier:
         if refused:
             raise DiskError(refused)
         return made
+
+    async def _require_outbox(self) -> None:
+        """Raises DiskError where it was not the picture that took so long."""
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(begun(self.outbox.require)), _PATIENCE)
+        except TimeoutError:
+            raise hangs(self.outbox.root) from None
 
 
 @asynccontextmanager

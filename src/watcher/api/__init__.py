@@ -6,7 +6,7 @@ from watcher.api.callbacks import Callbacks, NotTaken
 from watcher.api.client import ImageApi
 from watcher.api.endpoint import DEFAULT_TIMEOUTS, Endpoint, normalise_base_url
 from watcher.api.exchange import LONGEST_CALL
-from watcher.api.files import load_reply, load_whole
+from watcher.api.files import load_reply, load_whole, on_disk
 from watcher.api.waits import RetryRules, wait_before
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "load_reply",
     "load_whole",
     "normalise_base_url",
+    "on_disk",
     "wait_before",
 ]

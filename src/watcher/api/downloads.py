@@ -18,7 +18,7 @@ from watcher.api.bodies import bounded, plain_chunks
 from watcher.api.endpoint import Endpoint
 from watcher.api.exchange import Sleep, streamed
 from watcher.api.faults import Fault
-from watcher.api.files import WholeFile, load_whole
+from watcher.api.files import WholeFile, load_whole, on_disk
 from watcher.api.waits import jittered
 from watcher.core.jobs import No, Refusal
 from watcher.core.pictures import is_listed
@@ -86,7 +86,7 @@ class Downloads:
 
     async def fetch(self, url: str, into: Path) -> bytes | Refusal:
         """See ImageApi.fetch and ImageApi.fetch_input."""
-        if (kept := await asyncio.to_thread(load_whole, into)) is not None:
+        if (kept := await on_disk(load_whole, into)) is not None:
             return kept  # its address may have expired since
         try:
             with WholeFile(into) as file:
@@ -98,7 +98,7 @@ class Downloads:
             return self._refusal(str(last), expired=last.expired)
         except _Forbidden as verdict:
             return self._refusal(str(verdict), final=True)
-        return await asyncio.to_thread(into.read_bytes)
+        return await on_disk(into.read_bytes)
 
     def _persistent(self) -> AsyncRetrying:
         return AsyncRetrying(

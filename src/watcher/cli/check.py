@@ -23,8 +23,8 @@ from watcher.core.jobs import Refusal
 from watcher.daemon import account
 from watcher.daemon.outboxes import outbox_away
 from watcher.daemon.rooms import inbox_folder
-from watcher.inbox import allow, closed_folders, is_network, kind_of, require_room, who
-from watcher.settings import Api, Disk, Inbox, Settings, within
+from watcher.inbox import allow, closed_folders, is_network, kind_of, require_room, who, within
+from watcher.settings import Api, Disk, Inbox, Settings
 
 _PATIENCE = 15.0  # seconds for one folder
 _MARKS = {True: "ok  ", False: "NOT ", None: "?   "}

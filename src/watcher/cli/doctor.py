@@ -19,8 +19,9 @@ from watcher.cli.check import Finding, check, tell
 from watcher.cli.common import AsJson, Config, keys_of, load_settings
 from watcher.core.errors import WatcherError
 from watcher.daemon import is_running, read_about
+from watcher.inbox import within
 from watcher.ledger import upkeep
-from watcher.settings import Loaded, Settings, within
+from watcher.settings import Loaded, Settings
 
 _UNSYNCED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _APART = 60.0  # seconds that two clocks may differ

@@ -69,7 +69,7 @@ RestartSec=5
 RestartPreventExitStatus=78
 WatchdogSec=120
 # No call takes longer than 900 seconds; one in flight is paid for and is waited for.
-TimeoutStopSec=960
+TimeoutStopSec=1050
 KillMode=mixed
 NoNewPrivileges=yes
 

@@ -14,19 +14,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from watcher.cli.common import act_as_owner
-from watcher.cli.words import say
+from watcher.cli.words import Exit, say
 from watcher.core.catalogue import Catalogue
 from watcher.core.errors import DropError, SettingsError
 from watcher.core.jobs import JobState
 from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
+from watcher.daemon.ending import end_within
 from watcher.daemon.rooms import inbox_folder, inbox_rules
-from watcher.inbox import InboxFolder, is_ready, place, place_beside
+from watcher.inbox import InboxFolder, begun, is_ready, place, place_beside
 from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
+_END = 5.0  # seconds that the process gets to end once its daemon has
 _LOOK = 0.2  # seconds between two looks at the ledger
 _READY = 10.0
 
@@ -142,7 +144,12 @@ async def _alone(
         return _follow(daemon.ledger, inbox, dropped, started, console, daemon)
 
     try:
-        return await asyncio.to_thread(work)
+        return await asyncio.wrap_future(begun(work))
+    except asyncio.CancelledError:  # Ctrl-C
+        daemon.stop()
+        await running
+        end_within(_END, Exit.INTERRUPTED)
+        raise
     finally:
         daemon.stop()
         await running
@@ -171,7 +178,7 @@ def _follow(
                     )
             found = [job for job in jobs.values() if job]
             over = len(found) == len(dropped) and all(map(_is_over, found))
-            if over:
+            if over or (daemon and daemon.stopping):
                 return found
             if daemon and daemon.is_stuck():
                 break

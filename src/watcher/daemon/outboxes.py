@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from watcher.core.errors import DiskError
 from watcher.core.log import Log
+from watcher.inbox import within
 from watcher.ledger import Ledger
-from watcher.outbox import Marker, Outbox
+from watcher.outbox import Marker, Outbox, hangs
 
+_PATIENCE = 5.0  # seconds for a new one: the start waits
 _LOOKED_FOR = 20  # folders of the newest jobs, one of which an outbox is expected to have still
 
 
@@ -56,7 +59,10 @@ class Outboxes:
 
     def _create(self, outbox: Outbox, marker: Marker) -> None:
         try:
-            outbox.create(marker)
+            within(_PATIENCE, partial(outbox.create, marker))
+        except TimeoutError:
+            silent = hangs(outbox.root)
+            self._log.warning("disk.refused", what=silent.what, what_to_do=silent.hint)
         except DiskError as error:
             if not os.path.isdir(outbox.root):  # noqa: PTH112 - also where it cannot be told
                 raise
@@ -71,7 +77,10 @@ class Outboxes:
             if outbox == path
             for _, folder in self._ledger.choices.folders(inbox, most=_LOOKED_FOR)
         ]
-        return bool(folders) and not any(os.path.isdir(path / one) for one in folders)  # noqa: PTH112
+        look = lambda: any(os.path.isdir(path / one) for one in folders)  # noqa: E731, PTH112
+        with suppress(TimeoutError):
+            return bool(folders) and not within(_PATIENCE, look)
+        return False  # it hangs: nothing is said of what it holds
 
 
 def outbox_away(path: Path, ledger: Ledger) -> DiskError | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import sdnotify
@@ -15,12 +15,15 @@ import sdnotify
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
+from watcher.daemon.ending import end_within
 from watcher.daemon.jumps import Jumps
 from watcher.daemon.memory import hold_little, keep_to_itself
+from watcher.inbox import begun
 from watcher.settings import COMMON, Loaded, changes, find_key, load
 
 _TICK = 2.0  # seconds between two looks at everything that may have changed
 _ONCE_PAUSE = 0.2
+_BROKEN = 70  # EX_SOFTWARE of sysexits.h, as the command says of a fault of its own
 _END = 5.0  # seconds that the process gets to end once its daemon has
 
 
@@ -55,7 +58,7 @@ class Service:
         ticking = asyncio.create_task(self._tick(daemon))
         self._notify.notify("READY=1")
         await self._until_over(ticking, daemon.run())
-        _end_within(_END)
+        end_within(_END, 0)
 
     async def run_once(self) -> bool:
         """Take what lies in the inboxes, work until nothing more can be done; True: all jobs are over."""
@@ -65,12 +68,15 @@ class Service:
         once = asyncio.create_task(self._take_all(daemon))
         once.add_done_callback(lambda _: daemon.stop())
         await self._until_over(ticking, daemon.run(watch=False))
-        return await once
+        over = once.done() and await once
+        once.cancel()  # where an inbox hangs
+        end_within(_END, 0 if over else 1)
+        return over
 
     async def _take_all(self, daemon: Daemon) -> bool:
         await asyncio.gather(
             *(
-                asyncio.to_thread(one.look_until_settled, lambda: time.sleep(_ONCE_PAUSE))
+                asyncio.wrap_future(begun(partial(one.look_until_settled, _pause)))
                 for one in daemon.serving.values()
             )
         )
@@ -86,6 +92,9 @@ class Service:
     async def _until_over(self, ticking: asyncio.Task[None], running: Awaitable[None]) -> None:
         try:
             await running
+        except Exception:
+            end_within(_END, _BROKEN)
+            raise
         finally:
             ticking.cancel()
 
@@ -177,11 +186,8 @@ class Service:
             return self._keys
 
 
-def _end_within(seconds: float) -> None:
-    """All is said and written down: threads that hang on a dead disk are not waited for."""
-    timer = threading.Timer(seconds, os._exit, [0])
-    timer.daemon = True
-    timer.start()
+def _pause() -> None:
+    time.sleep(_ONCE_PAUSE)
 
 
 _KEPT = "The settings in force are kept; correct the file and reload again."

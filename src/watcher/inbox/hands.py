@@ -80,6 +80,7 @@ class Hands(Generic[T]):
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        self._todo = PriorityQueue()  # one that a fault had ended took no word to end
         return left
 
     def _work(self) -> None:

@@ -29,6 +29,7 @@ from watcher.inbox.watch import Watch
 DEBOUNCE = 0.05  # seconds from an event to the look: a burst of events is one look
 _STOP_SEEN = 2.0  # seconds until `stop` is seen by a patrol that nobody wakes
 _HANGS = 120.0  # seconds that no look takes where the share answers
+_RECOVERS = 900.0  # as long as what a crash left may take
 _LARGE = 256 * 1024  # bytes of a drop that may take its hand long
 _LARGE_HANDS = 2  # hands for such drops alone: with any number of them, the others find theirs free
 _TOLD_AFTER = (60.0, 3600.0)  # seconds that a drop waits until it is told, and told again
@@ -98,6 +99,7 @@ class Patrol:
         self._hands = Hands(self._take, count=hands, wanting=wake.set)
         self._large = Hands(self._take, count=_LARGE_HANDS, wanting=wake.set)
         self.last_look = clock()
+        self._limit = _HANGS
         self._began: float | None = None  # the look that goes on, or None between two
         self._inside = False
         self._gap = DEBOUNCE
@@ -118,7 +120,7 @@ class Patrol:
     def hangs(self) -> bool:
         """The look that goes on takes so long that nothing can be told of the share. For any thread."""
         began = self._began
-        return began is not None and self._clock() - began > _HANGS
+        return began is not None and self._clock() - began > self._limit
 
     def look_once(self) -> bool:
         """One look, without waiting for news; every drop that is ready is handed over before it returns.
@@ -140,7 +142,7 @@ class Patrol:
 
     def _round(self) -> float:
         """Look and hand over; returns the seconds until the next look is due."""
-        self._began = self._clock()
+        self._began, self._limit = self._clock(), _HANGS
         try:
             return self._looked()
         finally:
@@ -201,9 +203,9 @@ class Patrol:
             hint = "Nothing to do: this one takes over when the other one stops."
             self._say(InboxState(state="standby", what=what, hint=hint))
             return False
-        self._began = None  # what a crash left may take its time
+        self._limit = _RECOVERS
         self._recover()
-        self._began = self._clock()
+        self._began, self._limit = self._clock(), _HANGS
         if listen:
             self._watch.start()
         self._inside = True

@@ -13,13 +13,16 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from watcher.core.errors import DropError, WatcherError
+from watcher.core.errors import DiskError, DropError, WatcherError
 from watcher.core.planning.values import shown
 from watcher.inbox import beneath, syncs
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
+from watcher.inbox.patience import within
 from watcher.inbox.snapshot import on_disk
 from watcher.inbox.values import AGAIN, ARCHIVES, OURS, URGENT, InboxFolder, signature_of
 from watcher.inbox.waiting import final_code
@@ -29,7 +32,11 @@ _NOT_OURS_TO_GIVE = frozenset(name.encode() for name in (OURS, *ARCHIVES))
 _WAYS = frozenset(name.encode() for name in (AGAIN, URGENT))
 _ELSEWHERE = re.compile(r"[A-Za-z]:|file:|//|~/", re.IGNORECASE)
 _CHUNK = 1 << 20
+_PATIENCE = 30.0  # seconds for one picture to be found and read
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+T = TypeVar("T")
 
 
 class PictureAbsent(WatcherError):  # noqa: N818 - a state, not a fault
@@ -68,11 +75,31 @@ class PicturePlaces:
         """
         if (content := self.inside(reference)) is not None:
             return FoundPicture(content=content)
-        with self._opened(reference) as (fd, path):
-            return FoundPicture(content=self._read(fd, reference), path=path)
+        return self._in_time(partial(self._find, reference))
 
     def has(self, reference: str) -> bool:
         """Whether looking for it again is worth while: it is there, or will never do."""
+        return self._in_time(partial(self._has, reference))
+
+    def _in_time(self, look: Callable[[], T]) -> T:
+        """An inbox that hangs is told by its patrol, which cannot see a folder of assets that does."""
+        if not self.assets:
+            return look()
+        try:
+            return within(_PATIENCE, look)
+        except TimeoutError:
+            folders = ", ".join(map(str, self.assets))
+            raise DiskError(
+                f"Looking for pictures took too long; does {folders} answer?",
+                "Look at its disk or share; drops are taken when it answers again.",
+                code="disk_away",
+            ) from None
+
+    def _find(self, reference: str) -> FoundPicture:
+        with self._opened(reference) as (fd, path):
+            return FoundPicture(content=self._read(fd, reference), path=path)
+
+    def _has(self, reference: str) -> bool:
         try:
             with self._opened(reference) as (fd, _):
                 return os.fstat(fd).st_size > 0 and writers_of(fd) is not Writers.SOME

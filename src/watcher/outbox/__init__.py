@@ -1,5 +1,6 @@
 """The outbox: one folder a job, on disk. A name appears there only when its file is whole."""
 
+from watcher.outbox.faults import hangs
 from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
 from watcher.outbox.looks import look_of
@@ -18,6 +19,7 @@ __all__ = [
     "Workbooks",
     "copied",
     "fit_picture",
+    "hangs",
     "has_credentials",
     "look_at_picture",
     "look_of",

@@ -63,3 +63,11 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         code, what, hint = _SAID.get(error.errno or 0, _OTHER)
         raise DiskError(f"{what}: {path}.", hint, code=code) from error
+
+
+def hangs(outbox: Path | str) -> DiskError:
+    return DiskError(
+        f"The outbox does not answer: {outbox}.",
+        "Look at its disk or share; the work goes on by itself.",
+        code="disk_away",
+    )

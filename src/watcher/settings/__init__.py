@@ -5,7 +5,6 @@ from watcher.settings.inbox import Inbox
 from watcher.settings.key import COMMON, find_key
 from watcher.settings.load import Loaded, load
 from watcher.settings.models import Disk, Notify, Schedule, Settings
-from watcher.settings.patience import within
 from watcher.settings.provider import Api, Budget
 from watcher.settings.rendition import Rendition
 from watcher.settings.show import effective, effective_yaml, json_schema, schema_text
@@ -29,5 +28,4 @@ __all__ = [
     "json_schema",
     "load",
     "schema_text",
-    "within",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from watcher.core.catalogue import Catalogue, CatalogueError
@@ -13,15 +13,15 @@ from watcher.core.jobs import Operation
 from watcher.core.naming import safe_stem
 from watcher.core.parsing import KINDS, kind_of
 from watcher.core.profiles import load_profiles
+from watcher.inbox import within
 from watcher.settings.findings import Finding
 from watcher.settings.inbox import Inbox
 from watcher.settings.leaves import KeyPath, dotted
 from watcher.settings.models import Settings
 from watcher.settings.not_yet import not_yet
-from watcher.settings.patience import within
 from watcher.settings.values import is_loopback, listen_parts
 
-_PATIENCE = 1.0  # seconds for one folder: the daemon's main loop waits for it
+_PATIENCE = 1.0  # seconds for all folders: the daemon's main loop waits for it
 _POSTGRESQL = "postgresql+psycopg://"
 
 
@@ -47,14 +47,6 @@ class _Place:
         return dotted(self.path)
 
 
-def _place(path: KeyPath, folder: Path | str) -> _Place:
-    """A share that hangs is judged by the name that was given."""
-    try:
-        return _Place(path=path, folder=Path(within(_PATIENCE, partial(os.path.realpath, folder))))
-    except TimeoutError:
-        return _Place(path=path, folder=Path(folder))
-
-
 def _enabled(settings: Settings) -> Iterator[tuple[KeyPath, Inbox]]:
     for name, inbox in settings.inboxes.items():
         if inbox.enabled:
@@ -67,16 +59,36 @@ def _some_inbox(settings: Settings) -> Iterator[Finding]:
 
 
 def _folders_apart(settings: Settings) -> Iterator[Finding]:
-    inboxes = [_place((*path, "path"), inbox.path) for path, inbox in _enabled(settings)]
-    others = [
-        _place((*path, "outbox"), inbox.outbox)
+    said = [((*path, "path"), inbox.path) for path, inbox in _enabled(settings)]
+    count = len(said)
+    said += [
+        ((*path, "outbox"), Path(inbox.outbox))
         for path, inbox in _enabled(settings)
         if "://" not in inbox.outbox
     ]
-    for place in [*others, _place(("state_dir",), settings.state_dir)]:
+    said.append((("state_dir",), settings.state_dir))
+    real = _without_links([folder for _, folder in said])
+    places = [
+        _Place(path=path, folder=folder) for (path, _), folder in zip(said, real, strict=True)
+    ]
+    inboxes, others = places[:count], places[count:]
+    for place in others:
         yield from (_inside(place, inbox) for inbox in inboxes if _contains(inbox, place))
     for inbox in inboxes:
         yield from (_inside(inbox, other) for other in inboxes if _nested(other, inbox, inboxes))
+
+
+def _without_links(folders: Sequence[Path]) -> list[Path]:
+    """After a share that hangs all are judged by the names that were given."""
+    found: list[Path] = []
+
+    def look() -> None:
+        found.extend(Path(os.path.realpath(folder)) for folder in folders)
+
+    with suppress(TimeoutError):
+        within(_PATIENCE, look)
+    done = found[:]
+    return [*done, *folders[len(done) :]]
 
 
 def _contains(outer: _Place, inner: _Place) -> bool:

@@ -45,7 +45,7 @@ def make_app(behind: Behind, rules: WebRules) -> tuple[ASGIApp, Deliveries]:
     reach = Reach()
     metrics = Metrics(behind, access, reach)
     pages = Pages(behind, access)
-    jobs = Jobs(behind=behind, rules=rules, access=access)
+    jobs = Jobs(behind=behind, rules=rules, access=access, reach=reach)
     taking = Taking(
         behind=behind, rules=rules, access=access, jobs=jobs, callbacks=callbacks, reach=reach
     )

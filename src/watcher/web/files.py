@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
-from typing import BinaryIO, TypeAlias
+from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -43,8 +44,6 @@ _PICTURES = ("images/", "thumbnails/", "renditions/")
 _STRICT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
-_Read: TypeAlias = Callable[[Callable[[], bytes]], Awaitable[bytes]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
@@ -74,15 +73,16 @@ async def file_answer(
         raise not_found(lost)
     away: DiskError | None = None
     for outbox in sorted(outboxes, key=lambda one: reach.hangs(one.root)):
-        read = partial(reach.into, outbox.root)
         try:
-            found = await read(partial(_opened, outbox, folder, name))
+            found = await reach.into(outbox.root, partial(_opened, outbox, folder, name))
         except ValueError:
             break
         except DiskError as error:  # the others may have it
             away, found = error, None
         if found is not None:
-            return _FileAnswer(*found, read, request.headers, name, public=public)
+            return _FileAnswer(
+                *found, request.headers, name, reach=reach, root=outbox.root, public=public
+            )
     raise away or not_found(lost)
 
 
@@ -101,14 +101,14 @@ class _FileAnswer(Response):
         self,
         file: BinaryIO,
         about: os.stat_result,
-        read: _Read,
         asked: Headers,
         name: str,
         *,
+        reach: Reach,
+        root: Path,
         public: bool,
     ) -> None:
-        """`read`: does it where it may hang; raises DiskError."""
-        self._file, self._read = file, read
+        self._file, self._reach, self._root = file, reach, root
         self.background = None
         etag = f'"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"'
         headers = {
@@ -143,7 +143,7 @@ class _FileAnswer(Response):
         begin = int(first) if first else max(0, size - int(last))
         end = min(int(last), size - 1) if first and last else size - 1
         if begin >= size or begin > end:
-            self._file.close()
+            self._close()
             raise Refused(
                 416, "range", "The file has no such part.", f"It has {size} bytes.",
                 headers={"content-range": f"bytes */{size}"},
@@ -163,16 +163,19 @@ class _FileAnswer(Response):
             )
             at, left = self._part.first, self._part.length
             while scope["method"] != "HEAD" and left:
-                piece = await self._read(
-                    partial(os.pread, self._file.fileno(), min(left, _PIECE), at)
-                )
+                read = partial(os.pread, self._file.fileno(), min(left, _PIECE), at)
+                piece = await self._reach.into(self._root, read)
                 if not piece:
                     break  # it was cut meanwhile; names of ours are replaced, never cut
                 at, left = at + len(piece), left - len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._file.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Some shares are asked then, and hang there too."""
+        self._reach.later(self._root, self._file.close)
 
 
 def _kind(name: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watcher.core.errors import WatcherError
+from watcher.core.errors import DiskError, WatcherError
 from watcher.core.jobs import JobState
 from watcher.core.links import PublicLinks
 from watcher.core.report import job_json, results_jsonl
@@ -23,6 +23,7 @@ from watcher.ledger import Post
 from watcher.web.access import Access
 from watcher.web.orders import find
 from watcher.web.problems import Refused, not_found
+from watcher.web.reach import Reach
 from watcher.web.values import Behind, WebRules
 
 _MOST_JOBS, _MOST_ROWS = 200, 1000
@@ -36,6 +37,7 @@ class Jobs:
     behind: Behind
     rules: WebRules
     access: Access
+    reach: Reach
 
     async def all(self, request: Request) -> Response:
         """`GET /jobs`: the newest first."""
@@ -52,9 +54,7 @@ class Jobs:
     async def one(self, request: Request) -> Response:
         """`GET /jobs/ID`"""
         self.access.require_reader(request)
-        return as_json(
-            await asyncio.to_thread(self.about, self.base_of(request), request.path_params["job"])
-        )
+        return as_json(await self.about(self.base_of(request), request.path_params["job"]))
 
     async def rows(self, request: Request) -> Response:
         """`GET /jobs/ID/rows`: as in results.jsonl, some at a time."""
@@ -67,28 +67,39 @@ class Jobs:
             )
         )
 
-    def about(self, base: str, job_id: str) -> Mapping[str, Any]:
+    async def about(self, base: str, job_id: str) -> Mapping[str, Any]:
         """A job, or what was posted and is no job yet. Raises Refused where there is neither."""
-        job = self.find(job_id)
-        if job is not None:
-            return self.told(base, job)
-        post = self.behind.ledger.posts.find(job_id)
-        if post is None:
-            raise not_found(f"There is no job {job_id}.", "GET /jobs lists them.")
+        found = await asyncio.to_thread(self._known, job_id)
+        if isinstance(found, JobResult):
+            return self.told(base, found)
         return {
-            "id": post.id,
-            "inbox": post.inbox,
-            "name": post.path.rpartition(b"/")[2].decode("utf-8", "replace"),
-            "state": "accepted" if self.is_coming(post) else "lost",
-            "links": self._links(base, post.id),
+            "id": found.id,
+            "inbox": found.inbox,
+            "name": found.path.rpartition(b"/")[2].decode("utf-8", "replace"),
+            "state": "accepted" if await self._still_comes(found) else "lost",
+            "links": self._links(base, found.id),
         }
+
+    def _known(self, job_id: str) -> JobResult | Post:
+        found = self.find(job_id) or self.behind.ledger.posts.find(job_id)
+        if found is None:
+            raise not_found(f"There is no job {job_id}.", "GET /jobs lists them.")
+        return found
+
+    async def _still_comes(self, post: Post) -> bool:
+        if (place := self.behind.inboxes.get(post.inbox)) is None:
+            return True
+        try:
+            return await self.reach.into(place.folder.path, lambda: self.is_coming(post))
+        except DiskError:  # nothing can be told of the inbox
+            return True
 
     def find(self, job_id: str) -> JobResult | None:
         """By its id, or by that of a drop that repeated it."""
         return find(self.behind.ledger, job_id)
 
     def is_coming(self, post: Post) -> bool:
-        """False: its drop was taken away before it could become a job."""
+        """False: its drop was taken away before it could become a job. In a thread of the inbox: it may hang."""
         place = self.behind.inboxes.get(post.inbox)
         if place is None or self.behind.ledger.claims.find(post.id):
             return True
@@ -111,9 +122,8 @@ class Jobs:
         return [*map(orjson.loads, results_jsonl(job, rows, links=self._public(base)))]
 
     def _page(self, base: str, job_id: str, after: int, limit: int) -> Mapping[str, Any]:
-        job = self.find(job_id)
-        if job is None:
-            self.about(base, job_id)
+        job = self._known(job_id)
+        if isinstance(job, Post):
             return {"rows": [], "next": None}
         rows = self.rows_of(base, job, after, limit)
         last = rows[-1]["result_row"] if len(rows) == limit else None

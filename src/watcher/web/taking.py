@@ -231,7 +231,7 @@ class Taking:
         if await self._wait(post.id, asked.wait):
             about = await asyncio.to_thread(self.jobs.whole, base, post.id)
             return as_json(about or {})
-        coming = await asyncio.to_thread(self.jobs.about, base, post.id)
+        coming = await self.jobs.about(base, post.id)
         return as_json(coming, 202, location=coming["links"]["self"])
 
     async def _wait(self, post_id: str, seconds: int) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from watcher.api import load_reply
+from watcher.api import load_reply, on_disk
 from watcher.core.channels import size_recipe
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Adjustment, Answer, OpenItem, Picture, Refusal
@@ -22,6 +23,7 @@ from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
 
+_SHORT = 1 << 16  # bytes of a reply that holds no picture worth the name, and few addresses at most
 _LINK_LIVES = 3600.0  # seconds that servers keep a picture under its address, at least
 
 T = TypeVar("T")
@@ -63,10 +65,29 @@ class Keeping:
     on_disk: OnDisk
     clock: Callable[[], float]
     log: Log
-    fetching: set[Path] = field(default_factory=set)  # files that pictures are fetched into now
+    arriving: set[Path] = field(
+        default_factory=set
+    )  # replies of which pictures may be on their way
 
-    async def read_and_keep(self, asked: Asked) -> tuple[Answer, Kept] | Refusal:
-        """What the answer is, and its pictures in the outbox, or why there is none.
+    async def fetch_ahead(self, asked: Asked) -> Mapping[int, Refusal]:
+        """Fetch what a good answer only names, before its outbox is waited for: addresses end.
+
+        Returns why some could not be, by their place in the answer.
+        """
+        self.arriving.add(asked.reply)
+        refused = {}
+        answer = await on_disk(self._short, asked)
+        for place, given in enumerate(answer.pictures[: asked.n] if answer else ()):
+            if given.url:
+                said = await self._fetch(asked, place, given.url)
+                if isinstance(said, Refusal):
+                    refused[place] = said
+        return refused
+
+    async def read_and_keep(
+        self, asked: Asked, refused: Mapping[int, Refusal]
+    ) -> tuple[Answer, Kept] | Refusal:
+        """What the answer is, and its pictures in the outbox, or why there is none. `refused`: of `fetch_ahead`.
 
         Answers hold megabytes: few of an inbox are in memory together, but for those that only say
         where their pictures are.
@@ -74,12 +95,12 @@ class Keeping:
         if asked.refusal is not None:
             return asked.refusal
         async with self.places[asked.item.inbox].desk:
-            answer = await in_thread(self.places, asked, lambda: self._read(asked))
+            answer = await on_disk(self._read, asked)
             if isinstance(answer, Refusal):
                 return answer
             if not any(given.url for given in answer.pictures):
-                return await self._keep(asked, answer)
-        return await self._keep(asked, answer)
+                return await self._keep(asked, answer, refused)
+        return await self._keep(asked, answer, refused)
 
     async def trace(
         self, asked: Asked, answer: Answer, pictures: tuple[Picture, ...], cost: Decimal | None
@@ -109,14 +130,25 @@ class Keeping:
             return UNREADABLE
         return read_reply(reply, asked.item.item.operation, now=self.clock())
 
-    async def _keep(self, asked: Asked, answer: Answer) -> tuple[Answer, Kept] | Refusal:
+    def _short(self, asked: Asked) -> Answer | None:
+        with suppress(FileNotFoundError):
+            if asked.reply.stat().st_size <= _SHORT:
+                said = self._read(asked)
+                return said if isinstance(said, Answer) else None
+        return None
+
+    async def _keep(
+        self, asked: Asked, answer: Answer, refused: Mapping[int, Refusal]
+    ) -> tuple[Answer, Kept] | Refusal:
         """The pictures of the answer, whole in the outbox; one that is none counts as missing.
 
         A Refusal where not one can be kept.
         """
         kept, spoiled = Kept(), None
         for place, given in enumerate(answer.pictures[: asked.n]):
-            content = given.content if not given.url else await self._fetch(asked, place, given.url)
+            content: bytes | Refusal = given.content
+            if given.url:
+                content = refused.get(place) or await self._fetch(asked, place, given.url)
             index = asked.item.delivered + len(kept.pictures) + 1
             if isinstance(content, Refusal):
                 kept = _together(kept, Kept(lost=content))
@@ -134,11 +166,7 @@ class Keeping:
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
-        self.fetching.add(into)
-        try:
-            return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
-        finally:
-            self.fetching.discard(into)
+        return await self.on_disk(lambda: self.account(asked.item.inbox).api.fetch(url, into))
 
     async def _save(self, asked: Asked, index: int, content: bytes) -> Kept | Refusal:
         place, item = self.places[asked.item.inbox], asked.item

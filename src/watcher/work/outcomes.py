@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-from watcher.api import RetryRules, wait_before
+from watcher.api import RetryRules, on_disk, wait_before
 from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import (
     Answer,
@@ -141,7 +140,7 @@ class Outcomes:
         )  # fmt: skip
         if asked.attempt != UNSENT:
             self.purse.book(asked.item, asked.held, settlement)
-            await asyncio.to_thread(self._forget_reply, asked.attempt)
+            await on_disk(self._forget_reply, asked.attempt)
         return over
 
     def cost(self, asked: Asked, said: Answer | Refusal) -> Decimal | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from watcher.core.errors import DiskError
 from watcher.core.jobs import Refusal, Scope
+from watcher.outbox import hangs
 from watcher.work.settlements import no_room
 from watcher.work.values import Place, Space
 
@@ -56,11 +57,3 @@ class Room:
     def forget(self) -> None:
         """A disk refused: look again before the next call."""
         self._seen.clear()
-
-
-def hangs(outbox: Path | str) -> DiskError:
-    return DiskError(
-        f"The outbox does not answer: {outbox}.",
-        "Look at its disk or share; the work goes on by itself.",
-        code="disk_away",
-    )

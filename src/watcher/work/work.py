@@ -24,6 +24,7 @@ from watcher.core.log import Log
 from watcher.core.policy import Patience, idempotency_key
 from watcher.core.wire import call_for
 from watcher.ledger import HaltedLane, Ledger
+from watcher.outbox import hangs
 from watcher.work.checking import Checking
 from watcher.work.faults import Faults
 from watcher.work.judging import Judge
@@ -33,7 +34,7 @@ from watcher.work.outcomes import Outcomes
 from watcher.work.pictures import Inputs, Loaded
 from watcher.work.purse import Purse
 from watcher.work.reuse import Reuse
-from watcher.work.room import GOOD_FOR, Room, hangs
+from watcher.work.room import GOOD_FOR, Room
 from watcher.work.settlements import NO_KEY, disk_problem, reply_lost
 from watcher.work.values import (
     UNSENT,
@@ -172,8 +173,13 @@ class Work:
         reply, now = self._reply_file(attempt), self.clock()
         item = replace(item, asked=item.asked + 1, since=item.since or now)
         api, key = self.account(item.inbox).api, await self._idempotency_key(item)
-        send = partial(api.send, into=reply, idempotency_key=key, on_end=on_end, on_head=on_head)
-        refusal = await self._send(item, n, pictures, send)
+        ended = partial(self._ended, reply, on_end)
+        send = partial(api.send, into=reply, idempotency_key=key, on_end=ended, on_head=on_head)
+        try:
+            refusal = await self._send(item, n, pictures, send)
+        except BaseException:
+            self._keeping.arriving.discard(reply)
+            raise
         return Asked(
             item=item,
             lane=lane,
@@ -201,9 +207,15 @@ class Work:
 
     async def settle(self, asked: Asked, *, outage: bool) -> Outcome:
         """Read the reply, keep what it brought, commit what it means. Waits while a disk refuses."""
+        refused: Mapping[int, Refusal] = {}
+        try:
+            if asked.refusal is None:
+                refused = await self._keeping.fetch_ahead(asked)
+        finally:
+            self._keeping.arriving.discard(asked.reply)
         if asked.refusal is None:  # so that no call waits for it
             await self._room.lacking(asked.item.inbox, good_for=GOOD_FOR / 2)
-        said = await self._keeping.read_and_keep(asked)
+        said = await self._keeping.read_and_keep(asked, refused)
         if (lost := may_come_yet(asked, said, now=self.clock())) is not None:
             return self.outcomes.fetch_later(asked, lost)
         if isinstance(said, Refusal):
@@ -215,7 +227,7 @@ class Work:
     @property
     def is_fetching(self) -> bool:
         """Pictures that are paid for are on their way, from addresses that end."""
-        return bool(self._keeping.fetching)
+        return bool(self._keeping.arriving)
 
     def lane_halted(self, lane: HaltedLane, *, fresh: bool) -> None:
         say = self.log.warning if fresh else self.log.info
@@ -228,6 +240,11 @@ class Work:
     async def broken(self, item: OpenItem) -> Failed | None:
         """Called while a fault of our own is handled; what it means for the row."""
         return await self._faults.met(item)
+
+    def _ended(self, reply: Path, on_end: Callable[[], object]) -> None:
+        """A good answer is in: its turn is over before it is known what it names."""
+        self._keeping.arriving.add(reply)
+        on_end()
 
     def _reply_file(self, attempt: int) -> Path:
         return self.replies / f"{attempt}.reply"

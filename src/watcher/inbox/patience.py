@@ -11,8 +11,14 @@ T = TypeVar("T")
 
 
 def within(seconds: float, act: Callable[[], T]) -> T:
-    """What `act` finds. Raises TimeoutError where that takes longer; its thread is left behind, and holds up no end."""
+    """What `act` finds. Raises TimeoutError where that takes longer; its thread is left behind."""
+    return begun(act).result(seconds)
+
+
+def begun(act: Callable[[], T]) -> Future[T]:
+    """`act` in a thread of its own, which holds up no end of the process."""
     found: Future[T] = Future()
+    found.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
@@ -21,4 +27,4 @@ def within(seconds: float, act: Callable[[], T]) -> T:
             found.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return found.result(seconds)
+    return found
