@@ -330,6 +330,28 @@ def test_an_urgent_drop_overtakes_those_that_were_given(room: Room) -> None:
         assert service.taken.index(b"urgent/late.csv") < 10
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_hands_that_a_fault_ended_leave_nothing_behind(room: Room) -> None:
+    """Their word to end was taken by nobody: the next hands do not take it either."""
+    broken = [True]
+
+    def take(drop: Drop) -> bytes:
+        if broken[0]:
+            raise RuntimeError("a fault of our own")
+        return drop.path
+
+    hands = Hands(take, count=1, wanting=lambda: None)
+    room.drop("a.csv")
+    drop = drop_of(room.folder, b"a.csv", (0, 0, 0, 0, 0))
+    hands.give(drop)
+    assert [result for _, result in hands.collect(wait=True)] == [None]
+    assert hands.stop() == []
+    broken[0] = False
+    hands.give(drop)
+    assert [result for _, result in hands.collect(wait=True)] == [b"a.csv"]
+    assert hands.stop() == []
+
+
 def _wait_for(go: threading.Event) -> None:
     assert go.wait(10)
 

@@ -188,6 +188,20 @@ class House:
             capture_output=True, text=True, timeout=_STOP, check=False,
         )  # fmt: skip
 
+    @contextmanager
+    def beginning(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """As `command`, while the block runs; what it says goes into the file `said`. Ctrl-C reaches it."""
+        with (self.folder / "said").open("wb") as said:
+            process = subprocess.Popen(
+                ["env", "--default-signal=INT", *_PROGRAM, *arguments, "--config", str(self.config)],
+                cwd=self.folder, env=clean_environ(**self.environ), stdout=said, stderr=said,
+            )  # fmt: skip
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,18 @@ import httpx
 import pytest
 from tests.mounts import in_own_mounts, share
 from tests.system.door import BEARER, Door, door, first_picture
-from tests.system.house import INBOX, House, Job, Values, house, prompts_csv, sandbox, wait_for
+from tests.system.house import (
+    INBOX,
+    House,
+    Job,
+    Values,
+    house,
+    merged,
+    prompts_csv,
+    sandbox,
+    wait_for,
+)
+from tests.system.test_process import picture
 
 MANY = 24  # readers at once: more than there are threads that all share
 ROWS = 30
@@ -76,6 +88,8 @@ def test_who_looks_at_a_hanging_outbox_stops_nobody_else(tmp_path: Path) -> None
                 assert not any(one.done() for one in asked), "they wait for the share all the while"
                 assert {one.result() for one in asked} == {503}
             assert status_of(entry.url + other_picture(home)) == 200
+            home.signal(signal.SIGHUP)
+            wait_for(lambda: home.events("settings.reloaded"), 20, "a reload goes on")
             assert disks_told(entry) == {(INBOX, "inbox"), ("other", "inbox"), ("other", "outbox")}
             found = home.command("check", "--offline").stdout
             assert f"outbox of {INBOX}: {home.outbox} does not answer" in found
@@ -104,6 +118,112 @@ def test_stopping_while_an_outbox_hangs(tmp_path: Path) -> None:
             wait_published(home)
             assert home.wait_over("a.csv").statuses == ["done"] * ROWS
             assert api.stats()["calls"] == ROWS
+
+    in_own_mounts(body)
+
+
+def test_pictures_that_are_only_named_are_fetched_meanwhile(tmp_path: Path) -> None:
+    """Addresses end: what is paid for is on the disk of `state_dir` while the outbox hangs, and put there after."""
+
+    def body() -> None:
+        with (
+            share(tmp_path / "outbox", tmp_path / "disk") as outbox,
+            sandbox(picture_bytes=10_000, latency="2", faults=["url"]) as api,
+            house(tmp_path, api.base_url, {"limits": {"concurrency": 3}}) as home,
+        ):
+            home.drop("a.csv", prompts_csv([f"a {number}" for number in range(3)]))
+            wait_for(lambda: api.stats()["in_flight"] == 3, 30, "all are asked for")
+            outbox.hang()
+            fetched = (home.state / "replies").glob
+            wait_for(lambda: len([*fetched("*.picture")]) == 3, 25, "all are fetched")
+            outbox.answer()
+            wait_published(home)
+            assert home.wait_over("a.csv").statuses == ["done"] * 3
+            assert api.stats()["calls"] == 3
+
+    in_own_mounts(body)
+
+
+def test_who_asks_for_posted_jobs_of_a_hanging_inbox_stops_nobody_else(tmp_path: Path) -> None:
+    """Two dozen programs that wait for a job are told that it comes; page and the other inbox go on."""
+
+    def body() -> None:
+        home_folder = tmp_path / "home"
+        slow = {"inboxes": {INBOX: {"settle": 600}}, "web": {"intake": True}}
+        with (
+            share(home_folder / "inbox", tmp_path / "disk") as inbox,
+            sandbox(picture_bytes=10_000) as api,
+            door(home_folder, api.base_url, merged(with_other(home_folder), slow)) as entry,
+        ):
+            posted = entry.client.post(
+                f"/jobs?inbox={INBOX}", json=[{"prompt": "a"}], headers=BEARER
+            )
+            address = f"{entry.url}/jobs/{posted.json()['id']}"
+            inbox.hang()
+            with ThreadPoolExecutor(MANY) as programs:
+                asked = [programs.submit(said, address) for _ in range(MANY)]
+                assert status_of(entry.url) == 200
+                assert status_of(entry.url + other_picture(entry.house)) == 200
+                assert {one.result() for one in asked} == {(200, "accepted")}
+            inbox.answer()
+
+    in_own_mounts(body)
+
+
+def said(url: str) -> tuple[int, str]:
+    answer = httpx.get(url, headers=BEARER, timeout=60)
+    return answer.status_code, answer.json()["state"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hangs", ["inbox", "outbox"])
+def test_once_ends_when_it_is_told_to(tmp_path: Path, *, hangs: str) -> None:
+    """Also while a share hangs; it says that not all is over."""
+
+    def body() -> None:
+        with (
+            share(tmp_path / hangs, tmp_path / "disk") as hanging,
+            sandbox(picture_bytes=10_000, latency="1") as api,
+            house(tmp_path, api.base_url) as home,
+        ):
+            assert home.stop() == 0
+            (home.inbox / "a.csv").write_text(prompts_csv([f"a {at}" for at in range(ROWS)]))
+            if hangs == "inbox":
+                hanging.hang()
+            with home.beginning("run", "--once") as process:
+                if hangs == "outbox":
+                    wait_for(lambda: api.stats()["calls"] > 2, 30, "it is at work")
+                    hanging.hang()
+                wait_for(lambda: "daemon.started" in (tmp_path / "said").read_text(), 30, "it runs")
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(STOPPED) == 1
+                assert "Traceback" not in (tmp_path / "said").read_text()
+
+    in_own_mounts(body)
+
+
+@pytest.mark.slow
+def test_a_folder_of_pictures_that_hangs_is_told(tmp_path: Path) -> None:
+    """Drops that name pictures there wait, and are told why; when it answers they are done."""
+
+    def body() -> None:
+        with (
+            share(tmp_path / "assets", tmp_path / "disk") as assets,
+            sandbox(picture_bytes=10_000) as api,
+            house(
+                tmp_path, api.base_url, {"inboxes": {INBOX: {"assets": [str(tmp_path / "assets")]}}}
+            ) as home,
+        ):
+            (tmp_path / "assets" / "cat.png").write_bytes(picture())
+            assets.hang()
+            for at in range(10):
+                home.drop(f"{at}.csv", f"prompt,image\nred {at},cat.png\n")
+            told = f"does {tmp_path / 'assets'} answer?"
+            wait_for(lambda: told in home.command("status").stdout, TOLD, "it is told")
+            assets.answer()
+            for at in range(10):
+                assert home.wait_over(f"{at}.csv", 90).statuses == ["done"]
+            assert api.stats()["calls"] == 10
 
     in_own_mounts(body)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import signal
 from pathlib import Path
 
 from PIL import Image
-from tests.system.house import House, house, sandbox
+from tests.system.house import House, house, prompts_csv, sandbox, wait_for
 
 
 def picture(colour: str = "#336699") -> bytes:
@@ -75,3 +76,20 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         assert found.returncode != 0
         assert "Traceback" not in found.stderr
         assert list(home.inbox.glob("failed/*/*/bad.json.error.txt"))
+
+
+def test_ctrl_c_ends_it_once_its_calls_have(tmp_path: Path) -> None:
+    """One is enough: what is in flight is paid for and kept, the rest stays queued for the daemon, in no traceback."""
+    file = tmp_path / "list.csv"
+    file.write_text(prompts_csv([f"a {number}" for number in range(100)]))
+    with (
+        sandbox(latency="0.5") as api,
+        house(tmp_path / "h", api.base_url, start=False) as home,
+        home.beginning("process", str(file)) as process,
+    ):
+        wait_for(lambda: api.stats()["calls"] > 4, 30, "it is at work")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "Traceback" not in (home.folder / "said").read_text()
+        done = home.jobs()[0].statuses.count("done")
+        assert done == api.stats()["calls"] < 100
