@@ -204,7 +204,7 @@ def test_once_ends_when_it_is_told_to(tmp_path: Path, *, hangs: str) -> None:
 
 @pytest.mark.slow
 def test_a_folder_of_pictures_that_hangs_is_told(tmp_path: Path) -> None:
-    """Drops that name pictures there wait, and are told why; when it answers they are done."""
+    """Drops that name pictures there wait, and are told why, others are taken; when it answers all are done."""
 
     def body() -> None:
         with (
@@ -219,11 +219,13 @@ def test_a_folder_of_pictures_that_hangs_is_told(tmp_path: Path) -> None:
             for at in range(10):
                 home.drop(f"{at}.csv", f"prompt,image\nred {at},cat.png\n")
             told = f"does {tmp_path / 'assets'} answer?"
-            wait_for(lambda: told in home.command("status").stdout, TOLD, "it is told")
+            wait_for(lambda: told in home.note("0.csv"), TOLD, "its note says so")
+            home.drop("plain.csv", prompts_csv(["a cat that needs no other"]))
+            assert home.wait_over("plain.csv", 180).statuses == ["done"]
             assets.answer()
             for at in range(10):
                 assert home.wait_over(f"{at}.csv", 90).statuses == ["done"]
-            assert api.stats()["calls"] == 10
+            assert api.stats()["calls"] == 11
 
     in_own_mounts(body)
 
