@@ -11,14 +11,13 @@ import io
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher.core.channels import Recipe, Rendition
 from watcher.core.errors import DiskError
 from watcher.core.log import Log
-from watcher.inbox import begun
 from watcher.ledger import DuePicture, Ledger
 from watcher.outbox import Outbox, hangs
 from watcher.outbox.rendering import answered, order
@@ -35,10 +34,11 @@ _BROKEN = Rendition(channel="", problem="The copies of this picture could not be
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copier:
-    """A pool of processes for one inbox. They live while there is something to do."""
+    """A pool of processes for one inbox. They live while there is something to do. `thread`: may hang in the outbox."""
 
     outbox: Outbox
     processes: int = max(1, (os.cpu_count() or 1) // 2)
+    thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "copies"))
 
     async def copy(
         self,
@@ -97,7 +97,8 @@ class Copier:
     async def _require_outbox(self) -> None:
         """Raises DiskError where it was not the picture that took so long."""
         try:
-            await asyncio.wait_for(asyncio.wrap_future(begun(self.outbox.require)), _PATIENCE)
+            look = asyncio.get_running_loop().run_in_executor(self.thread, self.outbox.require)
+            await asyncio.wait_for(look, _PATIENCE)
         except TimeoutError:
             raise hangs(self.outbox.root) from None
 
@@ -137,7 +138,6 @@ class Renderer:
         self._recipes = recipes
         self._log = log
         self._news = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, f"copies-{inbox}")  # which may hang there
 
     def wake(self) -> None:
         """There are new pictures."""
@@ -174,7 +174,7 @@ class Renderer:
         for job_id in over:
             folder = next(one.folder for one in due if one.job_id == job_id)
             await asyncio.get_running_loop().run_in_executor(
-                self._thread, write_list, self._ledger, self._copier.outbox, job_id, folder
+                self._copier.thread, write_list, self._ledger, self._copier.outbox, job_id, folder
             )
         return True
 

@@ -203,6 +203,27 @@ def test_once_ends_when_it_is_told_to(tmp_path: Path, *, hangs: str) -> None:
 
 
 @pytest.mark.slow
+def test_process_ends_by_itself(tmp_path: Path) -> None:
+    """Where nothing can be put: what is open stays queued, and it is said."""
+
+    def body() -> None:
+        with (
+            share(tmp_path / "outbox", tmp_path / "disk") as outbox,
+            sandbox(picture_bytes=10_000) as api,
+            house(tmp_path, api.base_url) as home,
+        ):
+            assert home.stop() == 0
+            outbox.hang()
+            file = tmp_path / "list.csv"
+            file.write_text(prompts_csv(["a cat"]))
+            with home.beginning("process", str(file)) as process:
+                assert process.wait(STOPPED) == 1
+            assert "What is open stays queued" in (tmp_path / "said").read_text()
+
+    in_own_mounts(body)
+
+
+@pytest.mark.slow
 def test_a_folder_of_pictures_that_hangs_is_told(tmp_path: Path) -> None:
     """Drops that name pictures there wait, and are told why, others are taken; when it answers all are done."""
 

@@ -229,6 +229,7 @@ def process(
 
     from watcher.cli import process as one  # noqa: PLC0415
     from watcher.core.report import job_json  # noqa: PLC0415
+    from watcher.daemon.ending import end_within  # noqa: PLC0415
 
     loaded = load_settings(config)
     settings = loaded.settings
@@ -247,8 +248,10 @@ def process(
             typer.echo(json.dumps(job_json(job, version=__version__)))
         else:
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
-    if len(jobs) < len(files) or any(job.state is not JobState.DONE for job in jobs):
-        raise typer.Exit(Exit.ROWS_OPEN_OR_FAILED)
+    good = len(jobs) == len(files) and all(job.state is JobState.DONE for job in jobs)
+    code = Exit.OK if good else Exit.ROWS_OPEN_OR_FAILED
+    end_within(one.END, code)
+    raise typer.Exit(code)
 
 
 @app.command()

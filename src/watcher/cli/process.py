@@ -28,7 +28,7 @@ from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
-_END = 5.0  # seconds that the process gets to end once its daemon has
+END = 5.0  # seconds that the process gets to end once its daemon has
 _LOOK = 0.2  # seconds between two looks at the ledger
 _READY = 10.0
 
@@ -146,9 +146,10 @@ async def _alone(
     try:
         return await asyncio.wrap_future(begun(work))
     except asyncio.CancelledError:  # Ctrl-C
+        say("Ending; calls in flight are waited for, and kept. Ctrl-C again ends at once.")
         daemon.stop()
         await running
-        end_within(_END, Exit.INTERRUPTED)
+        end_within(END, Exit.INTERRUPTED)
         raise
     finally:
         daemon.stop()

@@ -7,7 +7,7 @@ from watcher.inbox.marker import InboxLock, closed_folders, is_ready, prepare
 from watcher.inbox.mounts import is_network, kind_of, settle_time
 from watcher.inbox.notes import remove_note, sweep_notes, write_note, write_reason
 from watcher.inbox.orders import Order, order_of, remove_order
-from watcher.inbox.patience import begun, within
+from watcher.inbox.patience import Patience, begun, within
 from watcher.inbox.patrol import Patrol
 from watcher.inbox.pictures import (
     FoundPicture,
@@ -51,6 +51,7 @@ __all__ = [
     "InboxLock",
     "InboxState",
     "Order",
+    "Patience",
     "Patrol",
     "PictureAbsent",
     "PicturePlaces",

@@ -15,6 +15,29 @@ def within(seconds: float, act: Callable[[], T]) -> T:
     return begun(act).result(seconds)
 
 
+class Patience:
+    """Looks that may hang, of which few are left behind: after `most` the next ones are not begun."""
+
+    def __init__(self, most: int = 2) -> None:
+        self._most = most
+        self._left: list[Future[object]] = []
+        self._lock = threading.Lock()
+
+    def within(self, seconds: float, act: Callable[[], T]) -> T:
+        """As the function. Raises TimeoutError at once while so many hang."""
+        with self._lock:
+            self._left = [one for one in self._left if not one.done()]
+            if len(self._left) >= self._most:
+                raise TimeoutError
+        doing = begun(act)
+        try:
+            return doing.result(seconds)
+        except TimeoutError:
+            with self._lock:
+                self._left.append(doing)  # type: ignore[arg-type]
+            raise
+
+
 def begun(act: Callable[[], T]) -> Future[T]:
     """`act` in a thread of its own, which holds up no end of the process."""
     found: Future[T] = Future()

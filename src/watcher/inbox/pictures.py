@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from watcher.core.planning.values import shown
 from watcher.inbox import beneath, syncs
 from watcher.inbox.lease import Writers, writers_of
 from watcher.inbox.marker import require
-from watcher.inbox.patience import within
+from watcher.inbox.patience import Patience
 from watcher.inbox.snapshot import on_disk
 from watcher.inbox.values import AGAIN, ARCHIVES, OURS, URGENT, InboxFolder, signature_of
 from watcher.inbox.waiting import final_code
@@ -32,7 +32,7 @@ _NOT_OURS_TO_GIVE = frozenset(name.encode() for name in (OURS, *ARCHIVES))
 _WAYS = frozenset(name.encode() for name in (AGAIN, URGENT))
 _ELSEWHERE = re.compile(r"[A-Za-z]:|file:|//|~/", re.IGNORECASE)
 _CHUNK = 1 << 20
-_PATIENCE = 30.0  # seconds for one picture to be found and read
+_PATIENCE = 30.0  # seconds for one picture to be found
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -59,13 +59,14 @@ class FoundPicture:
 class PicturePlaces:
     """Where the pictures of one drop may lie. `drop`: its path in the inbox.
 
-    `inside` gives what the drop itself holds under a name, or None.
+    `inside` gives what the drop itself holds under a name, or None. `patience`: the inbox's, with its assets.
     """
 
     folder: InboxFolder
     drop: bytes
     assets: tuple[Path, ...]
     inside: Callable[[str], bytes | None]
+    patience: Patience = field(default_factory=Patience)
 
     def find(self, reference: str) -> FoundPicture:
         """The picture of that name, read whole.
@@ -86,7 +87,7 @@ class PicturePlaces:
         if not self.assets:
             return look()
         try:
-            return within(_PATIENCE, look)
+            return self.patience.within(self._seconds, look)
         except TimeoutError:
             folders = ", ".join(map(str, self.assets))
             raise DiskError(
@@ -94,6 +95,11 @@ class PicturePlaces:
                 "Look at its disk or share; drops are taken when it answers again.",
                 code="disk_away",
             ) from None
+
+    @property
+    def _seconds(self) -> float:
+        """As long as the largest picture takes at a megabyte a second, and some."""
+        return _PATIENCE + self.folder.max_file_bytes / 1e6
 
     def _find(self, reference: str) -> FoundPicture:
         with self._opened(reference) as (fd, path):

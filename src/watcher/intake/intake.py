@@ -29,6 +29,7 @@ from watcher.inbox import (
     DropBusy,
     DropGone,
     InboxFolder,
+    Patience,
     PicturePlaces,
     Snapshot,
     Waiting,
@@ -90,6 +91,7 @@ class Intake:
     expected: Expected = field(default_factory=Expected)
     _torn: Torn = field(default_factory=Torn)
     _lacking: Lacking = field(default_factory=Lacking)
+    _patience: Patience = field(default_factory=Patience)
     _equal: EqualDrops = field(default_factory=EqualDrops)
 
     def take(self, drop: Drop) -> float | None:
@@ -285,7 +287,11 @@ class Intake:
 
     def _pictures(self, claimed: Claimed, rules: InboxRules, inside: Inside) -> RowPictures:
         places = PicturePlaces(
-            folder=self.folder, drop=claimed.path, assets=rules.assets, inside=inside
+            folder=self.folder,
+            drop=claimed.path,
+            assets=rules.assets,
+            inside=inside,
+            patience=self._patience,
         )
         return RowPictures(
             places,

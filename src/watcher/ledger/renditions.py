@@ -55,7 +55,8 @@ class Renditions:
 
     def due(self, inbox: str, *, most: int) -> list[DuePicture]:
         """The oldest first."""
-        # With its limit the list of what is due comes first, and not all pictures that ever were made.
+        # With its limit the list of what is due comes first, and not all pictures that ever were made. Each
+        # of its lines has a picture: they come and go in the same transactions.
         some = (
             select(*_due.primary_key)
             .join(_jobs, _jobs.c.id == _due.c.job_id)

@@ -25,7 +25,7 @@ class Reach:
         self._threads: dict[Path, _Threads] = {}
 
     def hangs(self, folder: Path) -> bool:
-        """It did not answer in time, and has not since."""
+        """It did not answer in time, and no later look has ended."""
         return self._of(folder).hang
 
     async def into(self, folder: Path, act: Callable[[], T]) -> T:

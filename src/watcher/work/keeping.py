@@ -23,7 +23,7 @@ from watcher.work.checking import Checking
 from watcher.work.settlements import UNREADABLE, not_a_picture
 from watcher.work.values import Account, Asked, Place
 
-_SHORT = 1 << 16  # bytes of a reply that holds no picture worth the name, and few addresses at most
+_SHORT = 1 << 18  # bytes of a reply: room for ten addresses, with what was made of the prompt
 _LINK_LIVES = 3600.0  # seconds that servers keep a picture under its address, at least
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Keeping:
         for place, given in enumerate(answer.pictures[: asked.n]):
             content: bytes | Refusal = given.content
             if given.url:
-                content = refused.get(place) or await self._fetch(asked, place, given.url)
+                content = await self._fetched(asked, place, given.url, refused.get(place))
             index = asked.item.delivered + len(kept.pictures) + 1
             if isinstance(content, Refusal):
                 kept = _together(kept, Kept(lost=content))
@@ -163,6 +163,14 @@ class Keeping:
             return answer, kept
         request_id = refusal.request_id or answer.request_id
         return replace(refusal, request_id=request_id, usage=answer.usage)
+
+    async def _fetched(
+        self, asked: Asked, place: int, url: str, refused: Refusal | None
+    ) -> bytes | Refusal:
+        """The outbox may have been waited for since: what was only out of reach is looked for again."""
+        if refused is not None and refused.code != "link_unreachable":
+            return refused
+        return await self._fetch(asked, place, url)
 
     async def _fetch(self, asked: Asked, place: int, url: str) -> bytes | Refusal:
         into = asked.reply.with_suffix(f".{place}.picture")
