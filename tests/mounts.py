@@ -107,10 +107,21 @@ class Share:
     server: subprocess.Popen[bytes]
 
     def hang(self) -> None:
+        """A process whose request the server has in hand cannot end until it answers, nor be killed: that is how
+        the kernel's FUSE is made.
+        """
         self.server.send_signal(signal.SIGSTOP)
 
     def answer(self) -> None:
         self.server.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        self.hang()
+        try:
+            yield
+        finally:
+            self.answer()
 
 
 @contextmanager

@@ -48,6 +48,17 @@ def other_picture(home: House) -> str:
     return f"/{job.folder.name}/images/{job.pictures[0].name}"
 
 
+def stop(home: House) -> None:
+    """SIGTERM, and all that the daemon has to do before its process ends."""
+    home.signal(signal.SIGTERM)
+    wait_for(lambda: home.events("daemon.stopped"), STOPPED, "it has stopped")
+
+
+def output(home: House) -> str:
+    """What a command that was begun has said."""
+    return (home.folder / "said").read_text()
+
+
 def wait_published(home: House) -> None:
     """This share may refuse who opens a file while it is replaced: nothing of a job is read before its end."""
     wait_for(lambda: home.events("job.published"), 60, "the results are out")
@@ -81,19 +92,20 @@ def test_who_looks_at_a_hanging_outbox_stops_nobody_else(tmp_path: Path) -> None
             home.drop("a.csv", prompts_csv(["a cat"]))
             wait_published(home)
             picture = first_picture(home, "a.csv")
-            outbox.hang()
-            with ThreadPoolExecutor(MANY) as readers:
-                asked = [readers.submit(status_of, entry.url + picture) for _ in range(MANY)]
-                assert status_of(entry.url) == status_of(f"{entry.url}/healthz") == 200
-                assert not any(one.done() for one in asked), "they wait for the share all the while"
-                assert {one.result() for one in asked} == {503}
-            assert status_of(entry.url + other_picture(home)) == 200
-            home.signal(signal.SIGHUP)
-            wait_for(lambda: home.events("settings.reloaded"), 20, "a reload goes on")
-            assert disks_told(entry) == {(INBOX, "inbox"), ("other", "inbox"), ("other", "outbox")}
-            found = home.command("check", "--offline").stdout
-            assert f"outbox of {INBOX}: {home.outbox} does not answer" in found
-            assert home.stop(STOPPED) == 0
+            with outbox.hanging():
+                with ThreadPoolExecutor(MANY) as readers:
+                    asked = [readers.submit(status_of, entry.url + picture) for _ in range(MANY)]
+                    assert status_of(entry.url) == status_of(f"{entry.url}/healthz") == 200
+                    assert {one.result() for one in asked} == {503}
+                assert status_of(entry.url + other_picture(home)) == 200
+                home.signal(signal.SIGHUP)
+                wait_for(lambda: home.events("settings.reloaded"), 20, "a reload goes on")
+                here = {(INBOX, "inbox"), ("other", "inbox"), ("other", "outbox")}
+                assert disks_told(entry) == here
+                found = home.command("check", "--offline").stdout
+                assert f"outbox of {INBOX}: {home.outbox} does not answer" in found
+                stop(home)
+            assert home.wait_ended() == 0
 
     in_own_mounts(body)
 
@@ -109,11 +121,11 @@ def test_stopping_while_an_outbox_hangs(tmp_path: Path) -> None:
         ):
             home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
             wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
-            outbox.hang()
-            calls = api.stats()["calls"]
-            wait_for(lambda: api.stats()["calls"] > calls, 30, "pictures come that cannot be kept")
-            assert home.stop(STOPPED) == 0
-            outbox.answer()
+            with outbox.hanging():
+                calls = api.stats()["calls"]
+                wait_for(lambda: api.stats()["calls"] > calls, 30, "pictures come that wait")
+                stop(home)
+            assert home.wait_ended() == 0
             home.start()
             wait_published(home)
             assert home.wait_over("a.csv").statuses == ["done"] * ROWS
@@ -133,10 +145,9 @@ def test_pictures_that_are_only_named_are_fetched_meanwhile(tmp_path: Path) -> N
         ):
             home.drop("a.csv", prompts_csv([f"a {number}" for number in range(3)]))
             wait_for(lambda: api.stats()["in_flight"] == 3, 30, "all are asked for")
-            outbox.hang()
-            fetched = (home.state / "replies").glob
-            wait_for(lambda: len([*fetched("*.picture")]) == 3, 25, "all are fetched")
-            outbox.answer()
+            with outbox.hanging():
+                fetched = (home.state / "replies").glob
+                wait_for(lambda: len([*fetched("*.picture")]) == 3, 25, "all are fetched")
             wait_published(home)
             assert home.wait_over("a.csv").statuses == ["done"] * 3
             assert api.stats()["calls"] == 3
@@ -159,13 +170,11 @@ def test_who_asks_for_posted_jobs_of_a_hanging_inbox_stops_nobody_else(tmp_path:
                 f"/jobs?inbox={INBOX}", json=[{"prompt": "a"}], headers=BEARER
             )
             address = f"{entry.url}/jobs/{posted.json()['id']}"
-            inbox.hang()
-            with ThreadPoolExecutor(MANY) as programs:
+            with inbox.hanging(), ThreadPoolExecutor(MANY) as programs:
                 asked = [programs.submit(said, address) for _ in range(MANY)]
                 assert status_of(entry.url) == 200
                 assert status_of(entry.url + other_picture(entry.house)) == 200
                 assert {one.result() for one in asked} == {(200, "accepted")}
-            inbox.answer()
 
     in_own_mounts(body)
 
@@ -191,13 +200,17 @@ def test_once_ends_when_it_is_told_to(tmp_path: Path, *, hangs: str) -> None:
             if hangs == "inbox":
                 hanging.hang()
             with home.beginning("run", "--once") as process:
-                if hangs == "outbox":
-                    wait_for(lambda: api.stats()["calls"] > 2, 30, "it is at work")
-                    hanging.hang()
-                wait_for(lambda: "daemon.started" in (tmp_path / "said").read_text(), 30, "it runs")
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(STOPPED) == 1
-                assert "Traceback" not in (tmp_path / "said").read_text()
+                try:
+                    if hangs == "outbox":
+                        wait_for(lambda: api.stats()["calls"] > 2, 30, "it is at work")
+                        hanging.hang()
+                    wait_for(lambda: "daemon.started" in output(home), 30, "it runs")
+                    process.send_signal(signal.SIGTERM)
+                    wait_for(lambda: "Not every job is over" in output(home), STOPPED, "it is said")
+                finally:
+                    hanging.answer()
+                assert process.wait(60) == 1
+            assert "Traceback" not in output(home)
 
     in_own_mounts(body)
 
@@ -213,12 +226,17 @@ def test_process_ends_by_itself(tmp_path: Path) -> None:
             house(tmp_path, api.base_url) as home,
         ):
             assert home.stop() == 0
-            outbox.hang()
             file = tmp_path / "list.csv"
             file.write_text(prompts_csv(["a cat"]))
+            outbox.hang()
             with home.beginning("process", str(file)) as process:
-                assert process.wait(STOPPED) == 1
-            assert "What is open stays queued" in (tmp_path / "said").read_text()
+                try:
+                    wait_for(
+                        lambda: "What is open stays queued" in output(home), STOPPED, "it is said"
+                    )
+                finally:
+                    outbox.answer()
+                assert process.wait(60) == 1
 
     in_own_mounts(body)
 
@@ -236,14 +254,13 @@ def test_a_folder_of_pictures_that_hangs_is_told(tmp_path: Path) -> None:
             ) as home,
         ):
             (tmp_path / "assets" / "cat.png").write_bytes(picture())
-            assets.hang()
-            for at in range(10):
-                home.drop(f"{at}.csv", f"prompt,image\nred {at},cat.png\n")
-            told = f"does {tmp_path / 'assets'} answer?"
-            wait_for(lambda: told in home.note("0.csv"), TOLD, "its note says so")
-            home.drop("plain.csv", prompts_csv(["a cat that needs no other"]))
-            assert home.wait_over("plain.csv", 180).statuses == ["done"]
-            assets.answer()
+            with assets.hanging():
+                for at in range(10):
+                    home.drop(f"{at}.csv", f"prompt,image\nred {at},cat.png\n")
+                told = f"does {tmp_path / 'assets'} answer?"
+                wait_for(lambda: told in home.note("0.csv"), TOLD, "its note says so")
+                home.drop("plain.csv", prompts_csv(["a cat that needs no other"]))
+                assert home.wait_over("plain.csv", TOLD).statuses == ["done"]
             for at in range(10):
                 assert home.wait_over(f"{at}.csv", 90).statuses == ["done"]
             assert api.stats()["calls"] == 11
@@ -262,10 +279,9 @@ def test_an_inbox_that_hangs_is_told(tmp_path: Path) -> None:
             house(tmp_path, api.base_url) as home,
         ):
             wait_for(lambda: home.events("inbox.online"), 30, "it is served")
-            inbox.hang()
             what = f"The inbox {INBOX} does not answer."
-            wait_for(lambda: what in home.command("status").stdout, TOLD, "it is told")
-            inbox.answer()
+            with inbox.hanging():
+                wait_for(lambda: what in home.command("status").stdout, TOLD, "it is told")
             wait_for(lambda: what not in home.command("status").stdout, 60, "it answers again")
             (home.inbox / "a.csv").write_text(prompts_csv(["a cat"]))
             assert home.wait_over("a.csv").statuses == ["done"]
