@@ -65,9 +65,8 @@ class Keeping:
     on_disk: OnDisk
     clock: Callable[[], float]
     log: Log
-    arriving: set[Path] = field(
-        default_factory=set
-    )  # replies of which pictures may be on their way
+    # Replies of which pictures may be on their way.
+    arriving: set[Path] = field(default_factory=set)
 
     async def fetch_ahead(self, asked: Asked) -> Mapping[int, Refusal]:
         """Fetch what a good answer only names, before its outbox is waited for: addresses end.
