@@ -229,7 +229,7 @@ def process(
 
     from watcher.cli import process as one  # noqa: PLC0415
     from watcher.core.report import job_json  # noqa: PLC0415
-    from watcher.daemon.ending import end_within  # noqa: PLC0415
+    from watcher.daemon.ending import END, end_within  # noqa: PLC0415
 
     loaded = load_settings(config)
     settings = loaded.settings
@@ -250,7 +250,7 @@ def process(
             typer.echo(f"{job.name}: {job.state}, {chosen.outbox_folder / job.folder}")
     good = len(jobs) == len(files) and all(job.state is JobState.DONE for job in jobs)
     code = Exit.OK if good else Exit.ROWS_OPEN_OR_FAILED
-    end_within(one.END, code)
+    end_within(END, code)
     raise typer.Exit(code)
 
 

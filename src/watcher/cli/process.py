@@ -21,14 +21,13 @@ from watcher.core.jobs import JobState
 from watcher.core.log import Log
 from watcher.core.results import JobResult
 from watcher.daemon import Daemon, is_running
-from watcher.daemon.ending import end_within
+from watcher.daemon.ending import END, end_within
 from watcher.daemon.rooms import inbox_folder, inbox_rules
 from watcher.inbox import InboxFolder, begun, is_ready, place, place_beside
 from watcher.intake import named_pictures
 from watcher.ledger import Ledger
 from watcher.settings import Inbox, Settings
 
-END = 5.0  # seconds that the process gets to end once its daemon has
 _LOOK = 0.2  # seconds between two looks at the ledger
 _READY = 10.0
 

@@ -12,6 +12,7 @@ from watcher.scheduler import Scheduler
 from watcher.work import Account, Work
 
 GRACE = LONGEST_CALL + 15.0  # seconds that calls in flight get to end: they are paid for
+END = 5.0  # seconds that the process gets to end once its daemon has
 _LOOK = 0.1  # seconds between two looks whether they have ended
 
 

@@ -15,7 +15,7 @@ import sdnotify
 from watcher.core.errors import DiskError, SettingsError
 from watcher.core.log import Log
 from watcher.daemon.daemon import Daemon
-from watcher.daemon.ending import end_within
+from watcher.daemon.ending import END, end_within
 from watcher.daemon.jumps import Jumps
 from watcher.daemon.memory import hold_little, keep_to_itself
 from watcher.inbox import begun
@@ -24,7 +24,6 @@ from watcher.settings import COMMON, Loaded, changes, find_key, load
 _TICK = 2.0  # seconds between two looks at everything that may have changed
 _ONCE_PAUSE = 0.2
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h, as the command says of a fault of its own
-_END = 5.0  # seconds that the process gets to end once its daemon has
 
 
 class Service:
@@ -58,7 +57,7 @@ class Service:
         ticking = asyncio.create_task(self._tick(daemon))
         self._notify.notify("READY=1")
         await self._until_over(ticking, daemon.run())
-        end_within(_END, 0)
+        end_within(END, 0)
 
     async def run_once(self) -> bool:
         """Take what lies in the inboxes, work until nothing more can be done; True: all jobs are over."""
@@ -70,7 +69,7 @@ class Service:
         await self._until_over(ticking, daemon.run(watch=False))
         over = once.done() and await once
         once.cancel()  # where an inbox hangs
-        end_within(_END, 0 if over else 1)
+        end_within(END, 0 if over else 1)
         return over
 
     async def _take_all(self, daemon: Daemon) -> bool:
@@ -93,7 +92,7 @@ class Service:
         try:
             await running
         except Exception:
-            end_within(_END, _BROKEN)
+            end_within(END, _BROKEN)
             raise
         finally:
             ticking.cancel()
