@@ -53,6 +53,18 @@ def test_a_picture_waits_for_no_folder(outbox: Outbox) -> None:
         outbox.save_picture("of another job", "mug-1", 1, b"bytes", FACTS)
 
 
+def test_a_picture_waits_for_no_folder_that_is_just_being_made(outbox: Outbox) -> None:
+    """The job's folder is there already, those in it are not yet: a picture, and one taken over, finds its place."""
+    paid = outbox.save_picture(JOB, "mug-1", 1, b"bytes", FACTS)
+    for name in ("made just now", "made just now too"):
+        (outbox.root / name).mkdir()
+    saved = outbox.save_picture("made just now", "mug-1", 1, b"bytes", FACTS)
+    linked = outbox.link_picture(outbox.root / JOB, paid, "made just now too", "mug-2", 1)
+    assert linked is not None
+    assert _files(outbox.root / "made just now") == [saved.file, "thumbnails/mug-1.webp"]
+    assert _files(outbox.root / "made just now too") == [linked[0].file]
+
+
 def test_a_picture_is_kept_byte_for_byte(outbox: Outbox) -> None:
     """What the API made is what lies in the outbox, and its record says size and hash."""
     content = bytes(range(256)) * 100

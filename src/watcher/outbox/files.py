@@ -102,10 +102,7 @@ class Outbox:
         (core.naming), index included: the same stem again overwrites this picture only.
         """
         file = picture_file(stem, facts.format)
-        if not os.path.isdir(self.root / folder):  # noqa: PTH112 - not even where it cannot be told
-            self.prepare(
-                folder
-            )  # of many jobs at once: it came before anything of its own was published
+        self._provide(folder)
         self._write(folder, file, [content])
         if facts.thumbnail:
             with suppress(DiskError):  # it is made again for the gallery, and fails no row
@@ -128,10 +125,19 @@ class Outbox:
         what it was.
         """
         file = picture_file(stem, picture.format)
+        self._provide(folder)
         content = self._link(source, picture, folder, file)
         if content is None:
             return None
         return replace(picture, index=index, file=file), content
+
+    def _provide(self, folder: str) -> None:
+        """Of many jobs at once a picture comes before anything of its own is published, or while it is: where
+        the job's folder is there, those in it may be on their way yet.
+        """
+        within = self.root / folder
+        if not all(os.path.isdir(within / name) for name in _SUBFOLDERS):  # noqa: PTH112 - nor where it cannot be told
+            self.prepare(folder)
 
     def _link(self, source: Path, picture: Picture, folder: str, file: str) -> bytes | None:
         *parents, last = plain(file)

@@ -113,8 +113,6 @@ class Reuse:
 
     def _link(self, item: OpenItem, paid: PaidRow) -> tuple[Picture, ...] | None:
         mine, theirs = self.places[item.inbox].outbox, self.places[paid.inbox].outbox
-        if not (mine.root / item.folder).is_dir():  # nothing of it is published yet
-            mine.prepare(item.folder)
         taken: list[Picture] = []
         for index, picture in enumerate(paid.pictures, start=1):
             stem = stem_at(item.stem, index)
