@@ -23,7 +23,7 @@ from watcher.core.jobs import LaneKey, RowState
 from watcher.core.links import PublicLinks
 from watcher.ledger import Companion, Ledger
 from watcher.outbox import Outbox, Workbooks
-from watcher.publish import Publisher, Shelf
+from watcher.publish import Publisher, Results, Shelf
 
 CSV = "prompt\na cat\na dog\n"
 LANE = LaneKey(account="api.example", model="m")
@@ -38,10 +38,9 @@ class Office:
         self.log = Notes()
         self.outbox = Outbox(one.base / "outbox")
         self.thread = ThreadPoolExecutor(1)
-        shelf = Shelf(folder=one.room.folder, outbox=self.outbox, thread=self.thread)
-        self.publisher = Publisher(
+        self.shelf = Shelf(folder=one.room.folder, outbox=self.outbox, thread=self.thread)
+        self.results = Results(
             ledger=self.ledger,
-            shelves={one.room.folder.name: shelf},
             inputs=one.base / "inputs",
             workbooks=Workbooks(one.base / "sheets", monotonic=time.monotonic),
             results_xlsx=lambda _inbox: results_xlsx,
@@ -51,6 +50,13 @@ class Office:
             version="0.1.0",
             links=PublicLinks,
             paused=lambda _inbox: paused,
+            log=self.log,
+        )
+        self.publisher = Publisher(
+            ledger=self.ledger,
+            shelves={one.room.folder.name: self.shelf},
+            results=self.results,
+            clock=lambda: NOW,
             log=self.log,
         )
 
@@ -204,7 +210,7 @@ def publish_once(one: Desk) -> None:
 
     async def write() -> None:
         office = Office(Desk(base=one.base, room=one.room, starts=1))
-        office.publisher._write(office.publisher._shelves["products"], "id0-1")
+        office.results.write(office.shelf, "id0-1")
 
     asyncio.run(write())
 

@@ -46,7 +46,7 @@ from watcher.engines import LocalEngine
 from watcher.intake import Expected, Intake
 from watcher.ledger import Ledger
 from watcher.outbox import Workbooks
-from watcher.publish import Publisher
+from watcher.publish import Publisher, Results
 from watcher.scheduler import Lanes, Scheduler
 from watcher.settings import Settings
 from watcher.work import Account, Inputs, Purse, Work
@@ -349,6 +349,14 @@ class Daemon:
         return Publisher(
             ledger=self.ledger,
             shelves={name: one.shelf for name, one in self.serving.items()},
+            results=self._make_results(),
+            clock=time.time,
+            log=self.log,
+        )
+
+    def _make_results(self) -> Results:
+        return Results(
+            ledger=self.ledger,
             inputs=self._inputs,
             workbooks=Workbooks(
                 rooms.sheets_folder(self.settings.state_dir), monotonic=time.monotonic

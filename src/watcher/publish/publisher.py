@@ -1,50 +1,21 @@
-"""From outcomes to results: fresh while a job runs, final at its end; then its original is archived.
-
-Everything here can be done again without harm: a crash in the middle of it repeats it.
-"""
+"""When jobs are published: soon after they change, at once when they end, again where a disk refused."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from watcher.core.errors import DiskError, InboxError
-from watcher.core.jobs import JobState, Picture, RowState
-from watcher.core.links import PublicLinks
+from watcher.core.jobs import Picture
 from watcher.core.log import Log
-from watcher.core.report import (
-    COVERS,
-    failed_csv,
-    gallery_html,
-    job_json,
-    json_text,
-    overview_html,
-    refused_note,
-    results_csv,
-    results_jsonl,
-    status_note,
-    wants_workbook,
-)
-from watcher.core.results import JobResult, RowResult
-from watcher.inbox import (
-    InboxFolder,
-    archive,
-    bring_along,
-    find_archived,
-    find_claimed,
-    sweep_notes,
-    write_note,
-    write_reason,
-)
+from watcher.core.report import COVERS, overview_html
+from watcher.core.results import JobResult
+from watcher.inbox import sweep_notes
 from watcher.ledger import Ledger
-from watcher.outbox import Outbox, Thumbnails, Workbooks
+from watcher.publish.results import Results
+from watcher.publish.shelf import Shelf
 
 _FRESH = 2.0  # seconds between two publications of a running job, at least
 _SHARE = 10  # a publication that takes long comes at most every tenth of the time
@@ -53,17 +24,6 @@ _BROKEN = 300.0  # seconds until one is tried again that met a fault of our own
 _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
 _OVERVIEW = 10.0  # seconds between two overviews of one outbox, at least
 _OVERVIEW_JOBS = 200
-_THUMBNAILS = 20  # missing ones that are made again in one publication of a running job
-_FEW = 500  # rows that are read once and held while all files of a job are made of them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """Where the results of one inbox go, and the thread that may hang there without holding up others."""
-
-    folder: InboxFolder
-    outbox: Outbox
-    thread: Executor
 
 
 class Publisher:
@@ -74,33 +34,15 @@ class Publisher:
         *,
         ledger: Ledger,
         shelves: Mapping[str, Shelf],
-        inputs: Path,
-        workbooks: Workbooks,
-        results_xlsx: Callable[[str], str],
-        keeps_inputs: Callable[[str], bool],
+        results: Results,
         clock: Callable[[], float],
-        month: Callable[[], str],
-        version: str,
-        links: Callable[[], PublicLinks],
-        paused: Callable[[str], str],
         log: Log,
     ) -> None:
-        """`inputs`: a folder for each job's pictures. `links`: makes `result_urls`. `results_xlsx`: that
-        setting of an inbox. `keeps_inputs`: whether its rows may be asked again once they are done.
-        `paused`: why nothing of an inbox moves now, "" when it does.
-        `clock`: seconds since the epoch.
-        """
+        """`clock`: seconds since the epoch."""
         self._ledger = ledger
         self._shelves = shelves
-        self._inputs = inputs
-        self._workbooks = workbooks
-        self._results_xlsx = results_xlsx
-        self._keeps_inputs = keeps_inputs
+        self._results = results
         self._clock = clock
-        self._month = month
-        self._version = version
-        self._links = links
-        self._paused = paused
         self._log = log
         self._now = asyncio.get_running_loop().time  # wall clocks jump
         self._due: dict[str, float] = {}
@@ -202,7 +144,7 @@ class Publisher:
         began, again, over = self._now(), 0.0, False
         loop = asyncio.get_running_loop()
         try:
-            over = await loop.run_in_executor(shelf.thread, self._write, shelf, job_id)
+            over = await loop.run_in_executor(shelf.thread, self._results.write, shelf, job_id)
         except (DiskError, InboxError) as error:
             self._log.warning("results.refused", job=job_id, what=error.what, what_to_do=error.hint)
             again = _AGAIN
@@ -217,83 +159,6 @@ class Publisher:
             self._gap.pop(job_id)
         self._stale[shelf.outbox.root] = shelf
         self._shown.set()
-
-    def _write(self, shelf: Shelf, job_id: str) -> bool:
-        """Everything people see of a job, as it is now; True when that is final."""
-        job = self._ledger.views.job(job_id)
-        if job is None:
-            return True
-        if job.state is JobState.RUNNING:
-            job = replace(job, paused=job.paused or self._paused(job.inbox))
-        over = job.state is not JobState.RUNNING
-        if not over:  # first: why it waits may be that its results cannot be written
-            self._write_note(shelf, job)
-        if not job.problem:
-            self._write_results(shelf.outbox, job)
-        if over and job.published_at is not None:  # a person chose among its pictures since
-            return True
-        if over:
-            self._archive(shelf, job)
-            self._write_note(shelf, job)
-            self._ledger.jobs.published(job_id, now=self._clock())
-            if job.is_settled and not self._keeps_inputs(job.inbox):
-                shutil.rmtree(self._inputs / job_id, ignore_errors=True)
-            self._log.info("job.published", job=job_id, state=job.state, rows=job.rows)
-        return over
-
-    def _write_note(self, shelf: Shelf, job: JobResult) -> None:
-        note = status_note(job, self._clock(), outbox=str(shelf.outbox.root))
-        write_note(shelf.folder, job.path, note)
-
-    def _write_results(self, outbox: Outbox, job: JobResult) -> None:
-        rows, links = self._rows_of(job), self._links()
-        put = partial(outbox.write_text, job.folder, more=True)
-        comma = ";" if job.delimiter == ";" else ","  # what spreadsheets split a .csv at
-        outbox.prepare(job.folder)
-        put("results.csv", results_csv(job, rows(), delimiter=comma, links=links))
-        if job.state is not JobState.RUNNING:
-            put("results.jsonl", results_jsonl(job, rows(), links=links))
-            self._write_failed(outbox, job, failed_csv(job, rows(), delimiter=comma, links=links))
-        most = _THUMBNAILS if job.state is JobState.RUNNING else job.pictures
-        workbook = wants_workbook(job, self._results_xlsx(job.inbox))
-        thumbnail = Thumbnails(outbox, job.folder, most=most).of
-        page = gallery_html(job, rows, now=self._clock(), thumbnail=thumbnail, workbook=workbook)
-        put("index.html", page)
-        if workbook:
-            self._workbooks.write(outbox, job, rows(), now=self._clock(), links=links)
-        put("job.json", [json_text(job_json(job, version=self._version))], more=False)
-
-    def _rows_of(self, job: JobResult) -> Callable[[], Iterable[RowResult]]:
-        """Every row in row order, as often as it is asked; memory does not grow with their number."""
-        read = partial(self._ledger.views.rows, job.id)
-        if job.rows > _FEW:
-            return read
-        held = tuple(read())
-        return lambda: held
-
-    @staticmethod
-    def _write_failed(outbox: Outbox, job: JobResult, lines: Iterator[str]) -> None:
-        """`failed.csv` where rows failed; none lies about where all is well, also after a second run."""
-        if job.counts.get(RowState.FAILED, 0) or job.counts.get(RowState.PARTIAL, 0):
-            outbox.write_text(job.folder, "failed.csv", lines, more=True)
-        else:
-            outbox.remove(job.folder, "failed.csv")
-
-    def _archive(self, shelf: Shelf, job: JobResult) -> None:
-        """The original goes to its archive; one that cannot be read takes the reason along."""
-        claimed = find_claimed(shelf.folder, job.id)
-        if claimed is not None:
-            if job.problem:
-                reason = refused_note(job.name, job.problem.what, job.problem.hint)
-                write_reason(claimed, reason)
-            where: Literal["done", "failed"] = "done"
-            if job.state is JobState.FAILED:
-                where = "failed"
-            archive(claimed, where=where, month=self._month(), job=job.id)
-        companions = self._ledger.companions.to_archive(job.id)
-        if companions and (archived := find_archived(shelf.folder, job.id)):
-            bring_along(shelf.folder, archived, companions)
-        self._ledger.claims.archived(job.id)
 
     async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
         """After jobs were shown, not more often than people look."""
