@@ -38,7 +38,9 @@ class Office:
         self.log = Notes()
         self.outbox = Outbox(one.base / "outbox")
         self.thread = ThreadPoolExecutor(1)
-        self.shelf = Shelf(folder=one.room.folder, outbox=self.outbox, thread=self.thread)
+        self.shelf = Shelf(
+            folder=one.room.folder, outbox=self.outbox, thread=self.thread, spare=self.thread
+        )
         self.results = Results(
             ledger=self.ledger,
             inputs=one.base / "inputs",
@@ -168,6 +170,23 @@ def test_a_running_job_is_shown_and_stays_unpublished(one: Desk) -> None:
 
     run(test())
     assert [claim.id for claim in one.ledger.claims.open()] == ["id0-1"]
+
+
+def test_what_runs_is_told_of_without_its_outbox(one: Desk) -> None:
+    """Notes need the inbox alone; of a job that is over the last word stays."""
+    note = one.room.path / "a.csv.STATUS.txt"
+    (one.base / "outbox").rmdir()
+
+    async def test() -> None:
+        office = Office(one, paused="The outbox does not answer.")
+        office.results.note_running(office.shelf)
+        assert "The outbox does not answer." in note.read_text()
+        finish(one.ledger, RowState.DONE, RowState.FAILED)
+        note.write_text("the last word")
+        office.results.note_running(office.shelf)
+        assert note.read_text() == "the last word"
+
+    run(test())
 
 
 def test_death_at_every_step_of_a_publication_is_made_good(base: Path) -> None:

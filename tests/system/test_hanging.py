@@ -289,3 +289,24 @@ def test_an_inbox_that_hangs_is_told(tmp_path: Path) -> None:
             assert told == ["inbox.online", "inbox.offline", "inbox.online"]
 
     in_own_mounts(body)
+
+
+@pytest.mark.slow
+def test_a_note_is_true_while_its_results_cannot_be_written(tmp_path: Path) -> None:
+    """An outbox that hangs in the middle of a publication: the note beside the drop says what is waited for."""
+
+    def body() -> None:
+        with (
+            share(tmp_path / "outbox", tmp_path / "disk") as outbox,
+            sandbox(picture_bytes=10_000, latency="0.2") as api,
+            house(tmp_path, api.base_url, {"limits": {"concurrency": 3}}) as home,
+        ):
+            home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
+            wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
+            with outbox.hanging():
+                wait_for(lambda: "does not answer" in home.note("a.csv"), TOLD, "its note says so")
+            wait_published(home)
+            assert home.wait_over("a.csv").statuses == ["done"] * ROWS
+            assert api.stats()["calls"] == ROWS
+
+    in_own_mounts(body)

@@ -61,6 +61,7 @@ class Serving:
     def __post_init__(self) -> None:
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
         self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
+        self._spare = ThreadPoolExecutor(1, f"notes-{self.folder.name}")
         self._stop, self._wake = threading.Event(), threading.Event()
         self._unknown_before: list[bytes] = []
         self._patrol = self._make_patrol()
@@ -74,7 +75,9 @@ class Serving:
 
     @property
     def shelf(self) -> Shelf:
-        return Shelf(folder=self.folder, outbox=self.outbox, thread=self._results)
+        return Shelf(
+            folder=self.folder, outbox=self.outbox, thread=self._results, spare=self._spare
+        )
 
     @property
     def hangs(self) -> bool:
@@ -95,8 +98,8 @@ class Serving:
 
     def close(self) -> None:
         """The results are out: give the threads back."""
-        self._pictures.shutdown(wait=False, cancel_futures=True)
-        self._results.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._pictures, self._results, self._spare):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def look_until_settled(self, pause: Callable[[], None]) -> None:
         """Take everything that is whole now, or becomes so by itself: `run --once`."""

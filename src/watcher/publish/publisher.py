@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from watcher.core.errors import DiskError, InboxError
@@ -19,6 +20,8 @@ from watcher.publish.shelf import Shelf
 
 _FRESH = 2.0  # seconds between two publications of a running job, at least
 _SHARE = 10  # a publication that takes long comes at most every tenth of the time
+_LONGEST = 300.0  # … and at least this often: one that hung for hours says nothing of the next
+_LATE = 60.0  # seconds after which a publication that is not over yet counts as one that hangs
 _AGAIN = 30.0  # seconds until a publication that a disk refused is tried again
 _BROKEN = 300.0  # seconds until one is tried again that met a fault of our own
 _SWEEP = 3600.0  # seconds between two looks for notes that are a day old
@@ -142,16 +145,16 @@ class Publisher:
 
     async def _publish(self, shelf: Shelf, job_id: str) -> None:
         began, again, over = self._now(), 0.0, False
-        loop = asyncio.get_running_loop()
         try:
-            over = await loop.run_in_executor(shelf.thread, self._results.write, shelf, job_id)
+            over = await self._write(shelf, job_id)
         except (DiskError, InboxError) as error:
             self._log.warning("results.refused", job=job_id, what=error.what, what_to_do=error.hint)
             again = _AGAIN
         except Exception:  # noqa: BLE001 - the border of one publication: it stops no other
             self._log.exception("results.broken", job=job_id)
             again = _BROKEN
-        gap = self._gap[job_id] = max(_FRESH, _SHARE * (self._now() - began))
+        took = self._now() - began
+        gap = self._gap[job_id] = min(max(_FRESH, _SHARE * took), _LONGEST)
         if again:
             self._due[job_id] = self._now() + max(again, gap)
             return
@@ -159,6 +162,22 @@ class Publisher:
             self._gap.pop(job_id)
         self._stale[shelf.outbox.root] = shelf
         self._shown.set()
+
+    async def _write(self, shelf: Shelf, job_id: str) -> bool:
+        telling = asyncio.create_task(self._tell_late(shelf))
+        try:
+            write = partial(self._results.write, shelf, job_id)
+            return await asyncio.get_running_loop().run_in_executor(shelf.thread, write)
+        finally:
+            telling.cancel()
+
+    async def _tell_late(self, shelf: Shelf) -> None:
+        """While an outbox hangs in the middle of a publication, notes still say what is."""
+        note = partial(self._results.note_running, shelf)
+        while True:
+            await asyncio.sleep(_LATE)
+            with suppress(DiskError, InboxError):  # the inbox tells of itself
+                await asyncio.get_running_loop().run_in_executor(shelf.spare, note)
 
     async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
         """After jobs were shown, not more often than people look."""

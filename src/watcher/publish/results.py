@@ -40,6 +40,7 @@ from watcher.outbox import Outbox, Thumbnails, Workbooks
 from watcher.publish.shelf import Shelf
 
 _THUMBNAILS = 20  # missing ones that are made again in one publication of a running job
+_NOTED = 200  # jobs whose notes are written while their results cannot be
 _FEW = 500  # rows that are read once and held while all files of a job are made of them
 
 
@@ -64,26 +65,41 @@ class Results:
 
     def write(self, shelf: Shelf, job_id: str) -> bool:
         """All of a job, as it is now; True when that is final. Raises DiskError or InboxError."""
-        job = self.ledger.views.job(job_id)
+        job = self._noted(shelf, job_id)
         if job is None:
             return True
-        if job.state is JobState.RUNNING:
-            job = replace(job, paused=job.paused or self.paused(job.inbox))
         over = job.state is not JobState.RUNNING
-        if not over:  # first: why it waits may be that its results cannot be written
-            self._write_note(shelf, job)
         if not job.problem:
             self._write_results(shelf.outbox, job)
         if over and job.published_at is not None:  # a person chose among its pictures since
             return True
         if over:
             self._archive(shelf, job)
-            self._write_note(shelf, job)
+            with shelf.noting:
+                self._write_note(shelf, job)
             self.ledger.jobs.published(job_id, now=self.clock())
             if job.is_settled and not self.keeps_inputs(job.inbox):
                 shutil.rmtree(self.inputs / job_id, ignore_errors=True)
             self.log.info("job.published", job=job_id, state=job.state, rows=job.rows)
         return over
+
+    def note_running(self, shelf: Shelf) -> None:
+        """What runs is told of in its notes alone. Raises DiskError or InboxError."""
+        running = self.ledger.views.jobs(
+            states=[JobState.RUNNING], inboxes=[shelf.folder.name], most=_NOTED
+        )
+        for job in running:
+            self._noted(shelf, job.id)
+
+    def _noted(self, shelf: Shelf, job_id: str) -> JobResult | None:
+        """A job as it is now. While it runs its note comes first: what it waits for may be its outbox."""
+        with shelf.noting:
+            job = self.ledger.views.job(job_id)
+            if job is None or job.state is not JobState.RUNNING:
+                return job
+            job = replace(job, paused=job.paused or self.paused(job.inbox))
+            self._write_note(shelf, job)
+            return job
 
     def _write_note(self, shelf: Shelf, job: JobResult) -> None:
         note = status_note(job, self.clock(), outbox=str(shelf.outbox.root))
