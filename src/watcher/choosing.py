@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -154,14 +155,6 @@ class Redoing:
         return kept
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What the last look saw of a job's folders."""
-
-    stamps: tuple[int, ...] = ()
-    looks: int = 0
-
-
 @dataclass(slots=True, kw_only=True)
 class Chooser:
     """Looks at one outbox for one inbox, until cancelled, on a thread that may hang there."""
@@ -174,7 +167,10 @@ class Chooser:
     on_change: Callable[[str, str], None]
     clock: Callable[[], float]
     log: Log
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _marks: dict[str, int] = field(
+        default_factory=dict
+    )  # by job: what the last look saw, as a hash
+    _restless: dict[str, int] = field(default_factory=dict)  # by job: looks since it changed
     _waiting: dict[tuple[str, str], float] = field(
         default_factory=dict
     )  # since when, by the monotonic clock
@@ -196,35 +192,49 @@ class Chooser:
     def look(self) -> list[str]:
         """The jobs of which something changed."""
         try:
-            most = None if self._looks % _SELDOM == 0 else _NEWEST
-            folders = self.ledger.choices.folders(self.inbox, most=most)
-            self._looks += 1
-            if most is None:
-                self._forget_all_but({job for job, _ in folders})
-            return [job for job, folder in folders if self._look_at(job, folder)]
+            return [job for job, folder in self._folders() if self._look_at(job, folder)]
         except DiskError as error:
             self.log.warning(
                 "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint
             )
             return []
 
+    def _folders(self) -> Iterator[tuple[str, str]]:
+        """Those to look at now; every tenth time it is all, and of jobs that were removed nothing is kept."""
+        folders, here = self.ledger.choices.folders(self.inbox), set[str]()
+        self._looks += 1
+        if self._looks % _SELDOM != 1:
+            yield from islice(folders, _NEWEST)
+            return
+        for job, folder in folders:
+            here.add(job)
+            yield job, folder
+        self._forget_all_but(here)
+
     def _forget_all_but(self, jobs: Collection[str]) -> None:
-        """Of jobs that were removed nothing is kept."""
-        self._seen = {job: seen for job, seen in self._seen.items() if job in jobs}
+        for gone in self._marks.keys() - jobs:
+            del self._marks[gone]
+            self._restless.pop(gone, None)
         self._waiting = {key: since for key, since in self._waiting.items() if key[0] in jobs}
         self._told = {key for key in self._told if key[0] in jobs}
 
     def _look_at(self, job_id: str, folder: str) -> bool:
-        seen = self._seen.setdefault(job_id, _Seen())
         stamps = tuple(_stamp(self.outbox.root / folder / name) for name in CHOICES)
         waits = any(job == job_id for job, _ in self._waiting)
-        if stamps == seen.stamps and seen.looks >= _CALM and not waits:
-            return False
-        seen.looks = seen.looks + 1 if stamps == seen.stamps else 0
-        seen.stamps = stamps
-        if not any(stamps):
+        if not (self._is_restless(job_id, hash(stamps)) or waits) or not any(stamps):
             return False
         return self._sort(job_id, folder)
+
+    def _is_restless(self, job_id: str, mark: int) -> bool:
+        """It changed since the last look, or not long before. Of one that did not a number is kept, no more:
+        there may be as many as years bring.
+        """
+        changed = self._marks.get(job_id) != mark
+        looks = 0 if changed else self._restless.pop(job_id, _CALM) + 1
+        self._marks[job_id] = mark
+        if looks < _CALM:
+            self._restless[job_id] = looks
+        return looks <= _CALM
 
     def _sort(self, job_id: str, folder: str) -> bool:
         """Every picture of the job is where it lies."""

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
-from tests.edges.ledger_room import NOW, accept, begin, open_items, settlement
+from tests.edges.ledger_room import NOW, Notes, accept, begin, open_items, settlement
 
+from watcher.choosing import Chooser, Redoing
+from watcher.core.catalogue import Catalogue
 from watcher.core.jobs import JobState, RowState
 from watcher.ledger import Ledger
+from watcher.outbox import Outbox
 
+KEPT, HELD = 300, 500  # bytes a job: of memory for good, and during a look
 JOBS, ROWS = 20, 10  # seven times doubled: 25,600 rows, and as many pictures
 KEYS = {"jobs": "id", "rows": "job_id", "pictures": "job_id", "attempts": "job_id"}
 INBOX = "products"
 LOOKS: Mapping[str, Callable[[Ledger], object]] = {
     "copies to be made": lambda ledger: ledger.renditions.due(INBOX, most=64),
-    "jobs that people choose in": lambda ledger: ledger.choices.folders(INBOX, most=100),
+    "jobs that people choose in": lambda ledger: [*islice(ledger.choices.folders(INBOX), 100)],
     "the newest jobs": lambda ledger: ledger.views.jobs(most=20),
     "running jobs": lambda ledger: ledger.views.jobs(states=(JobState.RUNNING,), most=20),
     "jobs to publish": lambda ledger: ledger.views.unpublished((INBOX,)),
@@ -79,3 +86,40 @@ def test_a_look_costs_no_more_in_an_old_ledger(name: str, ledgers: tuple[Path, P
     """A hundred times the jobs: less than three times the time, and two milliseconds for noise."""
     young, old = (_seconds(LOOKS[name], folder) for folder in ledgers)
     assert old < 3 * young + 0.002, f"{young * 1000:.2f} → {old * 1000:.2f} ms"
+
+
+def test_a_kept_job_costs_hardly_any_memory(ledgers: tuple[Path, Path], tmp_path: Path) -> None:
+    """People may move its pictures for as long as it is kept: what is remembered of it is small."""
+    _, old = ledgers
+    with closing(Ledger(old)) as ledger:
+        jobs = len([*ledger.choices.folders(INBOX)])
+        chooser = _chooser(ledger, tmp_path)
+        tracemalloc.start()
+        try:
+            for _ in range(41):  # every tenth look sees all
+                chooser.look()
+            kept, held = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert kept / jobs < KEPT, f"{kept / jobs:.0f} bytes"
+    assert held / jobs < HELD, f"{held / jobs:.0f} bytes"
+
+
+def _chooser(ledger: Ledger, folder: Path) -> Chooser:
+    redoing = Redoing(
+        ledger=ledger, inputs=folder, catalogue=Catalogue.shipped(), clock=lambda: NOW
+    )
+    return Chooser(
+        inbox=INBOX,
+        outbox=Outbox(folder),
+        ledger=ledger,
+        redoing=redoing,
+        rules=never,
+        on_change=never,
+        clock=lambda: NOW,
+        log=Notes(),
+    )
+
+
+def never(*_: object) -> NoReturn:
+    raise AssertionError("nothing was moved")

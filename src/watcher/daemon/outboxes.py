@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from watcher.core.errors import DiskError
@@ -75,7 +76,7 @@ class Outboxes:
             folder
             for inbox, outbox in self._paths.items()
             if outbox == path
-            for _, folder in self._ledger.choices.folders(inbox, most=_LOOKED_FOR)
+            for _, folder in islice(self._ledger.choices.folders(inbox), _LOOKED_FOR)
         ]
         look = lambda: any(os.path.isdir(path / one) for one in folders)  # noqa: E731, PTH112
         with suppress(TimeoutError):

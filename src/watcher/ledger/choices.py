@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     and_,
     bindparam,
     delete,
@@ -36,15 +35,17 @@ HERE = (
     & (_choices.c.index == _pictures.c.index)
 )
 
+_PAGE = 100
 # Built once: it is asked every few seconds.
 _FOLDERS = (
     select(_jobs.c.id, _jobs.c.folder)
     .where(_jobs.c.inbox == bindparam("inbox"))
     .where(_jobs.c.accepted_at.is_not(None), exists().where(_pictures.c.job_id == _jobs.c.id))
+    .where(_jobs.c.id < bindparam("before"))
     .order_by(_jobs.c.id.desc())
-    .limit(bindparam("most", type_=Integer))
+    .limit(_PAGE)
 )
-_ALL = -1  # as a LIMIT: https://sqlite.org/lang_select.html#limitoffset
+_BEHIND_ALL = "~"  # no id of a job comes behind it
 
 
 def where_now() -> ColumnElement[str]:
@@ -117,11 +118,17 @@ class Choices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def folders(self, inbox: str, *, most: int | None = None) -> list[tuple[str, str]]:
-        """Id and folder of the jobs of an inbox that have pictures, the newest first."""
-        asked = {"inbox": inbox, "most": _ALL if most is None else most}
+    def folders(self, inbox: str) -> Iterator[tuple[str, str]]:
+        """Id and folder of the jobs of an inbox that have pictures, the newest first, a hundred at a time."""
+        before = _BEHIND_ALL
+        while page := self._folders(inbox, before):
+            yield from page
+            before = page[-1][0]
+
+    def _folders(self, inbox: str, before: str) -> list[tuple[str, str]]:
         with self._database.read() as view:
-            return [(line.id, line.folder) for line in view.execute(_FOLDERS, asked)]
+            lines = view.execute(_FOLDERS, {"inbox": inbox, "before": before})
+            return [(line.id, line.folder) for line in lines]
 
     def pictures(self, job_id: str) -> dict[str, ChosenPicture]:
         """Every picture of a job, by the name of its file without folders."""
