@@ -33,8 +33,8 @@ from watcher.outbox import Outbox
 CHOICES = ("approved", "rejected", "redo")
 _LOOK = 5.0  # seconds between two looks, at least
 _SHARE = 20  # and as many times as long as the last one took: 5 % of the time
-_NEWEST = 100  # jobs that every look sees; the older ones are seen by every tenth
-_SELDOM = 10
+_NEWEST = 100  # jobs that every look sees
+_SELDOM = 50.0  # seconds between two looks at all of them, at least
 _CALM = 2  # looks that a folder is listed for after it changed: clocks of shares are coarse
 _MOST_NOTE = 20_000  # bytes of a note that are read
 
@@ -175,24 +175,29 @@ class Chooser:
         default_factory=dict
     )  # since when, by the monotonic clock
     _told: set[tuple[str, str]] = field(default_factory=set)
-    _looks: int = 0
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, f"choices-{self.inbox}")
+        all_at = began = loop.time()
         try:
             while True:
-                began = loop.time()
-                for job_id in await loop.run_in_executor(thread, self.look):
+                everywhere = began >= all_at
+                for job_id in await loop.run_in_executor(thread, self.look, everywhere):
                     self.on_change(job_id, self.inbox)
-                await asyncio.sleep(max(_LOOK, _SHARE * (loop.time() - began)))
+                wait = _SHARE * (loop.time() - began)
+                if everywhere:
+                    all_at, wait = loop.time() + max(_SELDOM, wait), 0.0
+                await asyncio.sleep(max(_LOOK, wait))
+                began = loop.time()
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
 
-    def look(self) -> list[str]:
-        """The jobs of which something changed."""
+    def look(self, everywhere: bool) -> list[str]:  # noqa: FBT001 - for an executor
+        """The jobs of which something changed: of the newest ones, or of all."""
         try:
-            return [job for job, folder in self._folders() if self._look_at(job, folder)]
+            folders = self._everywhere() if everywhere else islice(self._folders(), _NEWEST)
+            return [job for job, folder in folders if self._look_at(job, folder)]
         except DiskError as error:
             self.log.warning(
                 "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint
@@ -200,13 +205,12 @@ class Chooser:
             return []
 
     def _folders(self) -> Iterator[tuple[str, str]]:
-        """Those to look at now; every tenth time it is all, and of jobs that were removed nothing is kept."""
-        folders, here = self.ledger.choices.folders(self.inbox), set[str]()
-        self._looks += 1
-        if self._looks % _SELDOM != 1:
-            yield from islice(folders, _NEWEST)
-            return
-        for job, folder in folders:
+        return self.ledger.choices.folders(self.inbox)
+
+    def _everywhere(self) -> Iterator[tuple[str, str]]:
+        """All of them; of jobs that were removed nothing is kept."""
+        here = set[str]()
+        for job, folder in self._folders():
             here.add(job)
             yield job, folder
         self._forget_all_but(here)
@@ -219,7 +223,8 @@ class Chooser:
         self._told = {key for key in self._told if key[0] in jobs}
 
     def _look_at(self, job_id: str, folder: str) -> bool:
-        stamps = tuple(_stamp(self.outbox.root / folder / name) for name in CHOICES)
+        within = str(self.outbox.root / folder)
+        stamps = tuple(_stamp(f"{within}/{name}") for name in CHOICES)
         waits = any(job == job_id for job, _ in self._waiting)
         if not (self._is_restless(job_id, hash(stamps)) or waits) or not any(stamps):
             return False
@@ -296,8 +301,8 @@ def _notes(name: str) -> Iterator[str]:
     yield f"{name.rpartition('.')[0]}.txt"
 
 
-def _stamp(folder: Path) -> int:
+def _stamp(folder: str) -> int:
     """When something in it last changed; 0: nothing is there to look at."""
     with suppress(OSError):
-        return folder.stat(follow_symlinks=False).st_mtime_ns
+        return os.stat(folder, follow_symlinks=False).st_mtime_ns  # noqa: PTH116 - Path takes twice as long
     return 0
