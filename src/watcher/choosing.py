@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,15 +26,16 @@ from watcher.core.log import Log
 from watcher.core.pictures import KeptPicture, kept_picture
 from watcher.core.planning import RowRules, item_from_json, item_to_json
 from watcher.core.planning.redoing import as_edit, asked_anew, asking, clean_note
-from watcher.ledger import ChosenPicture, Ledger, Redo, RedoRow
+from watcher.ledger import ChoiceFolder, ChosenPicture, Ledger, Redo, RedoRow
 from watcher.ledger.choices import FINAL
 from watcher.outbox import Outbox
 
 CHOICES = ("approved", "rejected", "redo")
 _LOOK = 5.0  # seconds between two looks, at least
-_SHARE = 20  # and as many times as long as the last one took: 5 % of the time
+_SHARE = 40  # and as many times as long as the last one took: 2.5 % of the time
 _NEWEST = 100  # jobs that every look sees
 _SELDOM = 50.0  # seconds between two looks at all of them, at least
+_TOGETHER = 500  # jobs that nothing happens to, written down in one transaction
 _CALM = 2  # looks that a folder is listed for after it changed: clocks of shares are coarse
 _MOST_NOTE = 20_000  # bytes of a note that are read
 
@@ -167,14 +168,14 @@ class Chooser:
     on_change: Callable[[str, str], None]
     clock: Callable[[], float]
     log: Log
-    _marks: dict[str, int] = field(
+    _restless: dict[str, tuple[int, int]] = field(
         default_factory=dict
-    )  # by job: what the last look saw, as a hash
-    _restless: dict[str, int] = field(default_factory=dict)  # by job: looks since it changed
+    )  # by job: its mark, and the looks since that changed
+    _calm: dict[str, int] = field(default_factory=dict)  # by job: its mark, to be written down
     _waiting: dict[tuple[str, str], float] = field(
         default_factory=dict
     )  # since when, by the monotonic clock
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _told: dict[tuple[str, str], int] = field(default_factory=dict)  # and the limit that it met
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -195,57 +196,62 @@ class Chooser:
 
     def look(self, everywhere: bool) -> list[str]:  # noqa: FBT001 - for an executor
         """The jobs of which something changed: of the newest ones, or of all."""
+        changed: list[str] = []
         try:
             folders = self._everywhere() if everywhere else islice(self._folders(), _NEWEST)
-            return [job for job, folder in folders if self._look_at(job, folder)]
+            changed.extend(one.job_id for one in folders if self._look_at(one))
+            self._write_down()
         except DiskError as error:
             self.log.warning(
                 "choices.unseen", inbox=self.inbox, what=error.what, what_to_do=error.hint
             )
-            return []
+        return changed
 
-    def _folders(self) -> Iterator[tuple[str, str]]:
+    def _folders(self) -> Iterator[ChoiceFolder]:
         return self.ledger.choices.folders(self.inbox)
 
-    def _everywhere(self) -> Iterator[tuple[str, str]]:
+    def _everywhere(self) -> Iterator[ChoiceFolder]:
         """All of them; of jobs that were removed nothing is kept."""
-        here = set[str]()
-        for job, folder in self._folders():
-            here.add(job)
-            yield job, folder
-        self._forget_all_but(here)
-
-    def _forget_all_but(self, jobs: Collection[str]) -> None:
-        for gone in self._marks.keys() - jobs:
-            del self._marks[gone]
+        known = {*self._restless, *(job for job, _ in (*self._waiting, *self._told))}
+        for one in self._folders():
+            known.discard(one.job_id)
+            yield one
+        for gone in known:
             self._restless.pop(gone, None)
-        self._waiting = {key: since for key, since in self._waiting.items() if key[0] in jobs}
-        self._told = {key for key in self._told if key[0] in jobs}
+        self._waiting = {key: since for key, since in self._waiting.items() if key[0] not in known}
+        self._told = {key: limit for key, limit in self._told.items() if key[0] not in known}
 
-    def _look_at(self, job_id: str, folder: str) -> bool:
-        within = str(self.outbox.root / folder)
-        stamps = tuple(_stamp(f"{within}/{name}") for name in CHOICES)
-        waits = any(job == job_id for job, _ in self._waiting)
-        if not (self._is_restless(job_id, hash(stamps)) or waits) or not any(stamps):
+    def _look_at(self, one: ChoiceFolder) -> bool:
+        mark = _mark(self.outbox.root / one.folder)
+        if not mark or (mark == one.mark and one.job_id not in self._restless):
             return False
-        return self._sort(job_id, folder)
+        changed, waits = self._sort(one.job_id, one.folder)
+        self._rest(one.job_id, mark, waits=waits)
+        return changed
 
-    def _is_restless(self, job_id: str, mark: int) -> bool:
-        """It changed since the last look, or not long before. Of one that did not a number is kept, no more:
-        there may be as many as years bring.
+    def _rest(self, job_id: str, mark: int, *, waits: bool) -> None:
+        """Of a job that nothing happened to for some looks its mark is written down, and nothing kept in memory:
+        there may be as many as years bring, and none is looked through again after a restart.
         """
-        changed = self._marks.get(job_id) != mark
-        looks = 0 if changed else self._restless.pop(job_id, _CALM) + 1
-        self._marks[job_id] = mark
+        before, looks = self._restless.pop(job_id, (0, 0))
+        looks = looks + 1 if mark == before and not waits else 0
         if looks < _CALM:
-            self._restless[job_id] = looks
-        return looks <= _CALM
+            self._restless[job_id] = mark, looks
+            return
+        self._calm[job_id] = mark
+        if len(self._calm) == _TOGETHER:
+            self._write_down()
 
-    def _sort(self, job_id: str, folder: str) -> bool:
-        """Every picture of the job is where it lies."""
+    def _write_down(self) -> None:
+        calm, self._calm = self._calm, {}
+        if calm:
+            self.ledger.choices.looked(calm)
+
+    def _sort(self, job_id: str, folder: str) -> tuple[bool, bool]:
+        """Every picture of the job is where it lies. Whether that is new, and whether one waits to be asked for."""
         pictures = self.ledger.choices.pictures(job_id)
         lies = {name: choice for choice in CHOICES for name in self.outbox.names(folder, choice)}
-        changed = False
+        changed = waits = False
         for name, picture in pictures.items():
             choice = lies.get(name, "")
             file = f"{choice}/{name}" if choice else picture.original
@@ -255,8 +261,9 @@ class Chooser:
                               choice=choice or "none")  # fmt: skip
                 picture, changed = replace(picture, file=file, choice=choice), True  # noqa: PLW2901
             if choice == "redo" and not picture.asked_again:
+                waits = True
                 changed |= self._redo(job_id, folder, name, picture, lies)
-        return changed
+        return changed, waits
 
     def _is_there(self, folder: str, file: str) -> bool:
         """A picture that lies nowhere keeps what was last known of it."""
@@ -265,12 +272,11 @@ class Chooser:
     def _redo(
         self, job_id: str, folder: str, name: str, picture: ChosenPicture, lies: Mapping[str, str]
     ) -> bool:
-        key, now = (job_id, name), time.monotonic()
-        if picture.row_state not in FINAL or key in self._told:
+        key, now, rules = (job_id, name), time.monotonic(), self.rules()
+        if picture.row_state not in FINAL or self._told.get(key) == rules.limit:
             return False
         note_name = next((one for one in _notes(name) if lies.get(one) == "redo"), "")
         since = self._waiting.setdefault(key, now)
-        rules = self.rules()
         if now - since < (min(_LOOK, rules.grace) if note_name else rules.grace):
             return False
         del self._waiting[key]
@@ -283,7 +289,7 @@ class Chooser:
         except DiskError:
             raise
         except WatcherError as error:
-            self._told.add(key)
+            self._told[key] = rules.limit
             self.log.warning("redo.refused", job=job_id, row=picture.number, file=picture.file,
                              what=error.what, what_to_do=error.hint)  # fmt: skip
             self.outbox.write_text(
@@ -299,6 +305,12 @@ class Chooser:
 def _notes(name: str) -> Iterator[str]:
     yield f"{name}.txt"
     yield f"{name.rpartition('.')[0]}.txt"
+
+
+def _mark(folder: Path) -> int:
+    """What tells whether something changed in the folders of choices; 0: nothing is there to look at."""
+    stamps = tuple(_stamp(f"{folder}/{name}") for name in CHOICES)
+    return hash(stamps) if any(stamps) else 0
 
 
 def _stamp(folder: str) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Self
 
 from watcher.core.jobs import (
@@ -138,3 +141,15 @@ def reopened(ledger: Ledger, folder: Path) -> Ledger:
     fresh.jobs.clear_unaccepted()
     fresh.items.reconcile()
     return fresh
+
+
+def grow(file: Path, times: int) -> None:
+    """Double a ledger so many times: as many jobs again, each a copy of one that is there."""
+    keys = {"jobs": "id", "rows": "job_id", "pictures": "job_id", "attempts": "job_id"}
+    with closing(sqlite3.connect(file)) as database, database:
+        for suffix in ascii_lowercase[:times]:
+            for table, key in keys.items():
+                names = [line[1] for line in database.execute(f"pragma table_info({table})")]
+                others = ", ".join(f'"{name}"' for name in names if name not in {key, "id"})
+                copies = f"select {key} || '{suffix}', {others} from {table}"  # noqa: S608 - names of ours
+                database.execute(f"insert into {table} ({key}, {others}) {copies}")

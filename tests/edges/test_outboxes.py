@@ -44,8 +44,8 @@ def with_a_picture(ledger: Ledger) -> str:
     accept(ledger, "job", 1)
     (item,) = open_items(ledger)
     settle(ledger, item, RowState.DONE)
-    ((_, folder),) = ledger.choices.folders("products")
-    return folder
+    (one,) = ledger.choices.folders("products")
+    return one.folder
 
 
 def test_a_new_one_is_made_once(tmp_path: Path, start: Start) -> None:

@@ -73,10 +73,10 @@ class Outboxes:
     def _has_lost_its_jobs(self, path: Path) -> bool:
         """Nothing is there of what was put there: its disk may be away at this very start."""
         folders = [
-            folder
+            one.folder
             for inbox, outbox in self._paths.items()
             if outbox == path
-            for _, folder in islice(self._ledger.choices.folders(inbox), _LOOKED_FOR)
+            for one in islice(self._ledger.choices.folders(inbox), _LOOKED_FOR)
         ]
         look = lambda: any(os.path.isdir(path / one) for one in folders)  # noqa: E731, PTH112
         with suppress(TimeoutError):

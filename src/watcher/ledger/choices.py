@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     and_,
     bindparam,
     delete,
@@ -38,12 +39,17 @@ HERE = (
 _PAGE = 100
 # Built once: it is asked every few seconds.
 _FOLDERS = (
-    select(_jobs.c.id, _jobs.c.folder)
+    select(_jobs.c.id, _jobs.c.folder, _jobs.c.choices_mark)
     .where(_jobs.c.inbox == bindparam("inbox"))
     .where(_jobs.c.accepted_at.is_not(None), exists().where(_pictures.c.job_id == _jobs.c.id))
     .where(_jobs.c.id < bindparam("before"))
     .order_by(_jobs.c.id.desc())
     .limit(_PAGE)
+)
+_LOOKED = (
+    update(_jobs)
+    .where(_jobs.c.id == bindparam("job"))
+    .values(choices_mark=bindparam("mark", type_=Integer))
 )
 _BEHIND_ALL = "~"  # no id of a job comes behind it
 
@@ -65,6 +71,15 @@ def is_replaced() -> ColumnElement[bool]:
         and_(_redos.c.job_id == _pictures.c.job_id, _redos.c.number == _pictures.c.number),
         _redos.c.replaced == _pictures.c.index, came,
     ).correlate(_pictures)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFolder:
+    """`mark`: of its folders of choices when they were last looked through; None: they never were."""
+
+    job_id: str
+    folder: str
+    mark: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +133,23 @@ class Choices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def folders(self, inbox: str) -> Iterator[tuple[str, str]]:
-        """Id and folder of the jobs of an inbox that have pictures, the newest first, a hundred at a time."""
+    def folders(self, inbox: str) -> Iterator[ChoiceFolder]:
+        """Those of the jobs of an inbox that have pictures, the newest first, a hundred at a time."""
         before = _BEHIND_ALL
         while page := self._folders(inbox, before):
             yield from page
-            before = page[-1][0]
+            before = page[-1].job_id
 
-    def _folders(self, inbox: str, before: str) -> list[tuple[str, str]]:
+    def _folders(self, inbox: str, before: str) -> list[ChoiceFolder]:
         with self._database.read() as view:
             lines = view.execute(_FOLDERS, {"inbox": inbox, "before": before})
-            return [(line.id, line.folder) for line in lines]
+            return [ChoiceFolder(*line) for line in lines]
+
+    def looked(self, marks: Mapping[str, int]) -> None:
+        """By job: all that its folders held when they had this mark is known."""
+        each = [{"job": job, "mark": mark} for job, mark in marks.items()]
+        with self._database.write() as tx:
+            tx.execute(_LOOKED, each)
 
     def pictures(self, job_id: str) -> dict[str, ChosenPicture]:
         """Every picture of a job, by the name of its file without folders."""

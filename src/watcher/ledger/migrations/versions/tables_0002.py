@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.Float, nullable=False),
         sa.Index("redos_row", "job_id", "number"),
     )
+    op.add_column("jobs", sa.Column("choices_mark", sa.Integer))
     op.create_index("jobs_inbox", "jobs", ["inbox", "id"])
 
 
@@ -147,6 +148,7 @@ def downgrade() -> None:
     _end_judging()
     op.drop_index("jobs_inbox", "jobs")
     for table, column in (
+        ("jobs", "choices_mark"),
         ("jobs", "approved"),
         ("jobs", "hold_until"),
         ("jobs", "hold"),

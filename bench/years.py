@@ -1,0 +1,122 @@
+"""A ledger of years against a young one: `python bench/years.py [--doublings 14]`, 114,688 jobs, 1,146,880 rows.
+
+Demand: what people and systemd wait for takes as long as before, and an idle daemon stays below a twentieth
+of a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.edges.ledger_room import grow
+from tests.system.door import BEARER, door, page_address
+from tests.system.house import House, prompts_csv, sandbox
+
+JOBS, ROWS = 7, 10
+TRIES = 3
+CALM, IDLE = 30.0, 120.0  # seconds: until all has been looked through once, and in which nothing happens
+TIMES, NOISE = 2.0, 0.1  # what an old one may take: so many times as long, and seconds
+MOST_IDLE = 0.05  # of a core
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Seconds, best of some tries, but for `idle`: the share of a core, and `memory`: MB."""
+
+    start: float
+    drop: float
+    page: float
+    figures: float
+    status: float
+    jobs: float
+    idle: float
+    memory: float
+
+
+def best(act: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(TRIES):
+        began = time.monotonic()
+        act()
+        taken.append(time.monotonic() - began)
+    return min(taken)
+
+
+def measured(home: House, name: str) -> Measured:
+    began = time.monotonic()
+    home.start()
+    start = time.monotonic() - began
+    time.sleep(CALM)
+    names = (f"{name}{number}" for number in range(TRIES))
+    drop = best(lambda: finish(home, next(names)))
+    url = page_address(home)
+    page, figures = best(lambda: look(url)), best(lambda: look(f"{url}/metrics"))
+    status, jobs = best(lambda: home.command("status")), best(lambda: home.command("jobs"))
+    return Measured(
+        start=start, drop=drop, page=page, figures=figures, status=status, jobs=jobs,
+        idle=idle(home), memory=home.peak_rss_bytes() / 1e6,
+    )  # fmt: skip
+
+
+def idle(home: House) -> float:
+    time.sleep(CALM)
+    used, since = home.cpu_seconds(), time.monotonic()
+    time.sleep(IDLE)
+    return (home.cpu_seconds() - used) / (time.monotonic() - since)
+
+
+def finish(home: House, name: str) -> None:
+    """Drop a list of new rows and wait until all are done."""
+    home.drop(f"{name}.csv", prompts_csv([f"{name} {number}" for number in range(ROWS)]))
+    home.wait_over(f"{name}.csv")
+
+
+def look(url: str) -> None:
+    httpx.get(url, headers=BEARER, timeout=60).raise_for_status()
+
+
+def main() -> int:
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--doublings", type=int, default=14)
+    doublings = reader.parse_args().doublings
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sandbox() as api,
+        door(Path(folder), api.base_url) as entry,
+    ):
+        home = entry.house
+        for number in range(JOBS):
+            finish(home, f"first{number}")
+        home.stop()
+        young = measured(home, "young")
+        home.stop()
+        ledger = home.state / "ledger.sqlite3"
+        grow(ledger, doublings)
+        old = measured(home, "old")
+        print(f"ledger of {ledger.stat().st_size / 1e6:.0f} MB, jobs doubled {doublings} times")
+    return told(young, old)
+
+
+def told(young: Measured, old: Measured) -> int:
+    missed = [] if old.idle < MOST_IDLE else ["idle"]
+    for name, before in asdict(young).items():
+        now = asdict(old)[name]
+        print(f"{name:8} {before:8.3f} → {now:8.3f}")
+        if name not in ("idle", "memory") and now > TIMES * before + NOISE:
+            missed.append(name)
+    print(f"missed: {', '.join(missed)}" if missed else "held")
+    return len(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
