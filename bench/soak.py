@@ -31,7 +31,7 @@ GROWTH, SPARE_MB = (
     1.10,
     4.0,
 )  # of memory, between the first and the last quarter of the measured life
-DESCRIPTORS, THREADS = 4, 2
+DESCRIPTORS, THREADS = 4, 8  # pools of threads fill up by and by
 RESTARTS, RESTARTING = (
     6,
     20 * 60.0,

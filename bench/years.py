@@ -24,7 +24,8 @@ from tests.system.house import House, prompts_csv, sandbox
 
 JOBS, ROWS = 7, 10
 TRIES = 3
-CALM, IDLE = 30.0, 120.0  # seconds: until all has been looked through once, and in which nothing happens
+CALM = 30.0  # seconds until all has been looked through once
+IDLE = 120.0  # seconds in which nothing happens
 TIMES, NOISE = 2.0, 0.1  # what an old one may take: so many times as long, and seconds
 MOST_IDLE = 0.05  # of a core
 
