@@ -65,6 +65,15 @@ def test_a_picture_waits_for_no_folder_that_is_just_being_made(outbox: Outbox) -
     assert _files(outbox.root / "made just now too") == [linked[0].file]
 
 
+def test_an_odd_folder_for_choices_stops_no_picture(outbox: Outbox, tmp_path: Path) -> None:
+    """People put links where they move pictures to; only what a write needs must be in order."""
+    (outbox.root / JOB / "rejected").rmdir()
+    (outbox.root / JOB / "rejected").symlink_to(tmp_path / "nowhere")
+    saved = outbox.save_picture(JOB, "mug-1", 1, b"bytes", FACTS)
+    outbox.save_metadata(JOB, saved.file, "{}")
+    assert {saved.file, "metadata/mug-1.json"} <= {*_files(outbox.root / JOB)}
+
+
 def test_a_picture_is_kept_byte_for_byte(outbox: Outbox) -> None:
     """What the API made is what lies in the outbox, and its record says size and hash."""
     content = bytes(range(256)) * 100

@@ -102,7 +102,7 @@ class Outbox:
         (core.naming), index included: the same stem again overwrites this picture only.
         """
         file = picture_file(stem, facts.format)
-        self._provide(folder)
+        self._provide(folder, file)
         self._write(folder, file, [content])
         if facts.thumbnail:
             with suppress(DiskError):  # it is made again for the gallery, and fails no row
@@ -125,18 +125,17 @@ class Outbox:
         what it was.
         """
         file = picture_file(stem, picture.format)
-        self._provide(folder)
+        self._provide(folder, file)
         content = self._link(source, picture, folder, file)
         if content is None:
             return None
         return replace(picture, index=index, file=file), content
 
-    def _provide(self, folder: str) -> None:
+    def _provide(self, folder: str, file: str) -> None:
         """Of many jobs at once a picture comes before anything of its own is published, or while it is: where
-        the job's folder is there, those in it may be on their way yet.
+        the job's folder is there, the one for `file` may be on its way yet.
         """
-        within = self.root / folder
-        if not all(os.path.isdir(within / name) for name in _SUBFOLDERS):  # noqa: PTH112 - nor where it cannot be told
+        if not os.path.isdir((self.root / folder / file).parent):  # noqa: PTH112 - nor where it cannot be told
             self.prepare(folder)
 
     def _link(self, source: Path, picture: Picture, folder: str, file: str) -> bytes | None:
@@ -191,7 +190,9 @@ class Outbox:
 
     def save_metadata(self, folder: str, file: str, text: str) -> None:
         """Put in place what is known of how the picture `file` came to be."""
-        self.write_text(folder, metadata_file(file), [text])
+        name = metadata_file(file)
+        self._provide(folder, name)
+        self.write_text(folder, name, [text])
 
     def write_text(
         self, folder: str, name: str, chunks: Iterable[str], *, more: bool = False
