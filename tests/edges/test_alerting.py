@@ -131,7 +131,7 @@ def failed_job(job_id: str, *, inbox: str = "products") -> Callable[[Room], None
         accept(
             room.ledger, job_id, [new_row(1, usable=False), new_row(2, usable=False)], inbox=inbox
         )
-        room.ledger.jobs.published(job_id, now=room.now)
+        room.ledger.jobs.published(job_id, ended_at=NOW, now=room.now)
 
     return step
 
@@ -193,7 +193,7 @@ def test_a_job_is_told_of_though_the_process_died_in_between(tmp_path: Path, pos
     """Published, and then no look before the end of the process: the next one tells of it, once."""
     with opened(tmp_path) as ledger:
         accept(ledger, "a", [new_row(1, usable=False)])
-        ledger.jobs.published("a", now=NOW)
+        ledger.jobs.published("a", ended_at=NOW, now=NOW)
     looked(tmp_path, post, nothing, nothing)
     looked(tmp_path, post, nothing)
     assert post.titles() == ["drop.csv: all 1 row failed"]

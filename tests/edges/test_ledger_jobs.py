@@ -166,7 +166,7 @@ def test_failed_rows_run_again_and_no_others(ledger: Ledger) -> None:
     settle(ledger, good, RowState.DONE)
     settle(ledger, bad, RowState.FAILED)
     ledger.items.release(slice_, due_at=NOW, now=NOW)
-    ledger.jobs.published("a", now=NOW)
+    ledger.jobs.published("a", ended_at=NOW, now=NOW)
     earlier = ledger.jobs.earlier(sha256="sha of a", inbox="products", rules="rules")
     assert earlier is not None
     assert (earlier.failed, earlier.reusable) == (1, True)
@@ -192,7 +192,7 @@ def test_results_of_a_job_that_runs_again_meanwhile_are_not_its_final_ones(ledge
     accept(ledger, "a", 1)
     settle(ledger, open_items(ledger)[0], RowState.FAILED)
     ledger.jobs.run_again("a")
-    ledger.jobs.published("a", now=NOW)
+    ledger.jobs.published("a", ended_at=NOW, now=NOW)
     assert ledger.views.unpublished() == ["a"]
 
 

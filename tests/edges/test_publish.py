@@ -32,7 +32,14 @@ LANE = LaneKey(account="api.example", model="m")
 class Office:
     """A desk whose jobs are published; built inside a running loop."""
 
-    def __init__(self, one: Desk, *, paused: str = "", results_xlsx: str = "auto") -> None:
+    def __init__(
+        self,
+        one: Desk,
+        *,
+        paused: str = "",
+        results_xlsx: str = "auto",
+        month: Callable[[], str] = lambda: MONTH,
+    ) -> None:
         self.one = one
         self.ledger = one.ledger
         self.log = Notes()
@@ -48,7 +55,7 @@ class Office:
             results_xlsx=lambda _inbox: results_xlsx,
             keeps_inputs=lambda _inbox: False,
             clock=lambda: NOW,
-            month=lambda: MONTH,
+            month=month,
             version="0.1.0",
             links=PublicLinks,
             paused=lambda _inbox: paused,
@@ -173,18 +180,45 @@ def test_a_running_job_is_shown_and_stays_unpublished(one: Desk) -> None:
 
 
 def test_what_runs_is_told_of_without_its_outbox(one: Desk) -> None:
-    """Notes need the inbox alone; of a job that is over the last word stays."""
+    """Notes need the inbox alone, also of a job that is over but not out; of one that is the last word stays."""
     note = one.room.path / "a.csv.STATUS.txt"
     (one.base / "outbox").rmdir()
 
     async def test() -> None:
         office = Office(one, paused="The outbox does not answer.")
-        office.results.note_running(office.shelf)
+        office.results.note_open(office.shelf)
         assert "The outbox does not answer." in note.read_text()
         finish(one.ledger, RowState.DONE, RowState.FAILED)
+        office.results.note_open(office.shelf)
+        assert "paused 2/2" in note.read_text()
+        assert "The outbox does not answer." in note.read_text()
+        one.ledger.jobs.published("id0-1", ended_at=NOW, now=NOW)
         note.write_text("the last word")
-        office.results.note_running(office.shelf)
+        office.results.note_open(office.shelf)
         assert note.read_text() == "the last word"
+
+    run(test())
+
+
+def test_a_job_that_ends_again_while_it_is_published_is_published_again(one: Desk) -> None:
+    """Its failed row is run again and done before the first results are all out: the last word is of the second."""
+    finish(one.ledger, RowState.DONE, RowState.FAILED)
+    note = one.room.path / "a.csv.STATUS.txt"
+
+    def month() -> str:
+        """Asked for once the results are written, when the drop goes into its archive."""
+        one.ledger.jobs.run_again("id0-1")
+        finish(one.ledger, RowState.DONE)
+        return MONTH
+
+    async def test() -> None:
+        office = Office(one, month=month)
+        assert not office.results.write(office.shelf, "id0-1")
+        assert not office.is_published()
+        assert office.results.write(office.shelf, "id0-1")
+        assert office.is_published()
+        assert statuses(office.folder()) == ["done", "done"]
+        assert note.read_text().startswith("done")
 
     run(test())
 

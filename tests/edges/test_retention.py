@@ -60,7 +60,7 @@ class Stage:
         mine = [one for one in open_items(self.ledger) if one.job_id == job_id]
         for one in mine:
             self.ledger.items.settle(one, begin(self.ledger, one), settlement(state), now=ended)
-        self.ledger.jobs.published(job_id, now=ended)
+        self.ledger.jobs.published(job_id, ended_at=ended, now=ended)
         self.ledger.claims.archived(job_id)
         self.archive("done" if well else "failed", job_id, ended)
         (self.inputs / job_id).mkdir(parents=True)
@@ -69,7 +69,7 @@ class Stage:
     def unusable(self, job_id: str, rows: int) -> None:
         """A large one of which nothing was ever asked for."""
         accept(self.ledger, job_id, [new_row(at + 1, usable=False) for at in range(rows)])
-        self.ledger.jobs.published(job_id, now=NOW)
+        self.ledger.jobs.published(job_id, ended_at=NOW, now=NOW)
 
     def archive(self, where: str, job_id: str, changed: float) -> Path:
         folder = self.room.path / where / "2026-09" / job_id

@@ -62,6 +62,9 @@ class Serving:
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, f"pictures-{self.folder.name}")
         self._results = ThreadPoolExecutor(1, f"results-{self.folder.name}")
         self._spare = ThreadPoolExecutor(1, f"notes-{self.folder.name}")
+        self.shelf = Shelf(
+            folder=self.folder, outbox=self.outbox, thread=self._results, spare=self._spare
+        )
         self._stop, self._wake = threading.Event(), threading.Event()
         self._unknown_before: list[bytes] = []
         self._patrol = self._make_patrol()
@@ -72,12 +75,6 @@ class Serving:
     @property
     def place(self) -> Place:
         return Place(outbox=self.outbox, disk=self._pictures)
-
-    @property
-    def shelf(self) -> Shelf:
-        return Shelf(
-            folder=self.folder, outbox=self.outbox, thread=self._results, spare=self._spare
-        )
 
     @property
     def hangs(self) -> bool:

@@ -184,9 +184,10 @@ class Jobs:
                 reopen(tx, job_id)
         return again
 
-    def published(self, job_id: str, *, now: float) -> None:
-        """Its final results are in the outbox; not so when it runs again meanwhile."""
+    def published(self, job_id: str, *, ended_at: float | None, now: float) -> None:
+        """Its final results are in the outbox; not so when it runs again, or ended again, meanwhile."""
         over = (_jobs.c.id == job_id) & (_jobs.c.state != JobState.RUNNING)
+        over &= _jobs.c.ended_at.is_not_distinct_from(ended_at)
         with self._database.write() as tx:
             tx.execute(update(_jobs).where(over).values(published_at=now))
 

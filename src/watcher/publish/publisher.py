@@ -173,11 +173,15 @@ class Publisher:
 
     async def _tell_late(self, shelf: Shelf) -> None:
         """While an outbox hangs in the middle of a publication, notes still say what is."""
-        note = partial(self._results.note_running, shelf)
+        note = partial(self._results.note_open, shelf)
         while True:
             await asyncio.sleep(_LATE)
-            with suppress(DiskError, InboxError):  # the inbox tells of itself
+            try:
                 await asyncio.get_running_loop().run_in_executor(shelf.spare, note)
+            except (DiskError, InboxError):
+                continue  # the inbox tells of itself
+            except Exception:  # noqa: BLE001 - as of a publication
+                self._log.exception("notes.broken", inbox=shelf.folder.name)
 
     async def _overviews(self, tasks: asyncio.TaskGroup) -> None:
         """After jobs were shown, not more often than people look."""

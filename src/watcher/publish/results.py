@@ -73,33 +73,43 @@ class Results:
             self._write_results(shelf.outbox, job)
         if over and job.published_at is not None:  # a person chose among its pictures since
             return True
-        if over:
-            self._archive(shelf, job)
-            with shelf.noting:
-                self._write_note(shelf, job)
-            self.ledger.jobs.published(job_id, now=self.clock())
-            if job.is_settled and not self.keeps_inputs(job.inbox):
-                shutil.rmtree(self.inputs / job_id, ignore_errors=True)
-            self.log.info("job.published", job=job_id, state=job.state, rows=job.rows)
-        return over
+        return over and self._end(shelf, job)
 
-    def note_running(self, shelf: Shelf) -> None:
-        """What runs is told of in its notes alone. Raises DiskError or InboxError."""
-        running = self.ledger.views.jobs(
-            states=[JobState.RUNNING], inboxes=[shelf.folder.name], most=_NOTED
-        )
-        for job in running:
-            self._noted(shelf, job.id)
+    def _end(self, shelf: Shelf, job: JobResult) -> bool:
+        """All is out; False where the job runs again, or ended again, meanwhile: then not all of it is."""
+        self._archive(shelf, job)
+        with shelf.noting:
+            now = self.ledger.views.job(job.id)
+            if now is None or (now.state, now.ended_at) != (job.state, job.ended_at):
+                return False
+            self._write_note(shelf, job)
+            self.ledger.jobs.published(job.id, ended_at=job.ended_at, now=self.clock())
+        if job.is_settled and not self.keeps_inputs(job.inbox):
+            shutil.rmtree(self.inputs / job.id, ignore_errors=True)
+        self.log.info("job.published", job=job.id, state=job.state, rows=job.rows)
+        return True
+
+    def note_open(self, shelf: Shelf) -> None:
+        """What is not published yet is told of in its notes alone. Raises DiskError or InboxError."""
+        for job_id in self.ledger.views.unpublished([shelf.folder.name])[-_NOTED:]:
+            with shelf.noting:
+                job = self.ledger.views.job(job_id)
+                if job is not None and job.published_at is None:
+                    self._write_note(shelf, self._as_open(job))
 
     def _noted(self, shelf: Shelf, job_id: str) -> JobResult | None:
         """A job as it is now. While it runs its note comes first: what it waits for may be its outbox."""
-        with shelf.noting:
-            job = self.ledger.views.job(job_id)
-            if job is None or job.state is not JobState.RUNNING:
-                return job
-            job = replace(job, paused=job.paused or self.paused(job.inbox))
-            self._write_note(shelf, job)
+        job = self.ledger.views.job(job_id)
+        if job is None or job.state is not JobState.RUNNING:
             return job
+        job = self._as_open(job)
+        self._write_note(shelf, job)
+        return job
+
+    def _as_open(self, job: JobResult) -> JobResult:
+        """Why it waits, too; also where all rows are over and only its results are not out yet."""
+        paused = job.paused or self.paused(job.inbox)
+        return replace(job, state=JobState.RUNNING, paused=paused)
 
     def _write_note(self, shelf: Shelf, job: JobResult) -> None:
         note = status_note(job, self.clock(), outbox=str(shelf.outbox.root))

@@ -13,7 +13,8 @@ from watcher.outbox import Outbox
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """`thread`: may hang in these folders without holding up other inboxes. `spare`: another one, for notes
-    while the first does. `noting`: held from the look at a job to its note, so that the last word stays.
+    while the first does. `noting`: held from the look at a job to its last note, or to one by the other thread,
+    so that the last word stays.
     """
 
     folder: InboxFolder
