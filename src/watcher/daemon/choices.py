@@ -120,6 +120,7 @@ def make_choosers(daemon: Daemon) -> tuple[Side, ...]:
             rules=lambda: redo_rules(daemon.settings, name),
             on_change=daemon.news.accepted,
             clock=time.time,
+            monotonic=time.monotonic,
             log=daemon.log,
         )
 

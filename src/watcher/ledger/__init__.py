@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from watcher.core.errors import DiskError
 from watcher.ledger.alerts import Alerts, EndedJob
-from watcher.ledger.choices import ChoiceFolder, Choices, ChosenPicture, Redo, RedoRow
+from watcher.ledger.choices import CalmFolder, ChoiceFolder, Choices, ChosenPicture, Redo, RedoRow
 from watcher.ledger.claims import Claim, Claims
 from watcher.ledger.codec import dump
 from watcher.ledger.companions import Companion, Companions
@@ -38,6 +38,7 @@ __all__ = [
     "AT_ONCE",
     "SLICE_ROWS",
     "Acceptance",
+    "CalmFolder",
     "ChoiceFolder",
     "ChosenPicture",
     "Claim",

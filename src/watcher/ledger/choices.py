@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -46,9 +46,16 @@ _FOLDERS = (
     .order_by(_jobs.c.id.desc())
     .limit(_PAGE)
 )
-_LOOKED = (
+# Not of a job that got another picture meanwhile: where that lies is not known yet.
+_CALM = (
     update(_jobs)
     .where(_jobs.c.id == bindparam("job"))
+    .where(
+        select(func.count(_pictures.c.file.distinct()))
+        .where(_pictures.c.job_id == _jobs.c.id)
+        .scalar_subquery()
+        == bindparam("pictures", type_=Integer)
+    )
     .values(choices_mark=bindparam("mark", type_=Integer))
 )
 _BEHIND_ALL = "~"  # no id of a job comes behind it
@@ -75,11 +82,20 @@ def is_replaced() -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceFolder:
-    """`mark`: of its folders of choices when they were last looked through; None: they never were."""
+    """`mark`: of its folders of choices when all in them was known; None: it is not."""
 
     job_id: str
     folder: str
     mark: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalmFolder:
+    """A job of which all is known that lies in its folders of choices, with their `mark`, of so many pictures."""
+
+    job: str
+    mark: int
+    pictures: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +161,10 @@ class Choices:
             lines = view.execute(_FOLDERS, {"inbox": inbox, "before": before})
             return [ChoiceFolder(*line) for line in lines]
 
-    def looked(self, marks: Mapping[str, int]) -> None:
-        """By job: all that its folders held when they had this mark is known."""
-        each = [{"job": job, "mark": mark} for job, mark in marks.items()]
+    def calm(self, folders: Sequence[CalmFolder]) -> None:
+        """Nothing is to be looked for in these until their mark, or the number of their pictures, changes."""
         with self._database.write() as tx:
-            tx.execute(_LOOKED, each)
+            tx.execute(_CALM, [asdict(one) for one in folders])
 
     def pictures(self, job_id: str) -> dict[str, ChosenPicture]:
         """Every picture of a job, by the name of its file without folders."""
@@ -216,9 +231,13 @@ class Choices:
             )
 
     def redo(self, redo: Redo) -> bool:
-        """Queue the row once more, in one transaction with why; False where it is not final (any more)."""
+        """Queue the row once more, in one transaction with why; False where it is not final (any more), or
+        where others were asked for in place of these pictures meanwhile.
+        """
+        asked = _of(_redos, redo.job_id, redo.number).with_only_columns(_redos.c.id)
+        asked = asked.where(_redos.c.replaced.in_(redo.replaced))
         with self._database.write() as tx:
-            return queue_again(tx, redo)
+            return tx.scalar(asked) is None and queue_again(tx, redo)
 
 
 def queue_again(tx: Connection, redo: Redo) -> bool:

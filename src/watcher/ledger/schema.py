@@ -72,7 +72,7 @@ jobs = Table(
     Column("accepted_at", Float),
     Column("ended_at", Float),
     Column("published_at", Float),
-    Column("choices_mark", Integer),  # of its folders of choices when they were last looked through
+    Column("choices_mark", Integer),  # of its folders of choices when all in them was known
     Index("jobs_state", "state", "priority", "id"),
     Index("jobs_unpublished", "published_at", "state"),
     Index("jobs_same", "sha256", "inbox"),

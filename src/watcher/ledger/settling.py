@@ -12,7 +12,8 @@ from watcher.ledger import schema
 from watcher.ledger.codec import dump, dump_problem, dump_usage, load, load_usage, to_micro
 from watcher.ledger.renditions import note_due
 
-_rows, _attempts, _pictures = schema.rows, schema.attempts, schema.pictures
+_jobs, _rows = schema.jobs, schema.rows
+_attempts, _pictures = schema.attempts, schema.pictures
 
 OVER = (RowState.DONE, RowState.PARTIAL, RowState.FAILED, RowState.CANCELLED)
 
@@ -35,6 +36,9 @@ def end_attempt(tx: Connection, attempt: int, settlement: Settlement, now: float
 
 
 def add_pictures(tx: Connection, item: OpenItem, pictures: Sequence[Picture]) -> None:
+    if pictures:  # people may have moved them before they are known
+        seen = (_jobs.c.id == item.job_id) & _jobs.c.choices_mark.is_not(None)
+        tx.execute(update(_jobs).where(seen).values(choices_mark=None))
     for picture in pictures:
         tx.execute(
             insert(_pictures).prefix_with("OR REPLACE").values(

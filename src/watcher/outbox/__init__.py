@@ -1,6 +1,6 @@
 """The outbox: one folder a job, on disk. A name appears there only when its file is whole."""
 
-from watcher.outbox.faults import hangs
+from watcher.outbox.faults import hangs, told
 from watcher.outbox.files import Outbox
 from watcher.outbox.inputs import fit_picture
 from watcher.outbox.looks import look_of
@@ -24,4 +24,5 @@ __all__ = [
     "look_at_picture",
     "look_of",
     "opened",
+    "told",
 ]

@@ -37,13 +37,13 @@ _SAID = {
     ),
     errno.EACCES: (
         "disk_forbidden",
-        "This may not be written",
-        "Give the service the right to write.",
+        "The service has no right to this",
+        "Give it the right to read and write there.",
     ),
     errno.EPERM: (
         "disk_forbidden",
-        "This may not be written",
-        "Give the service the right to write.",
+        "The service has no right to this",
+        "Give it the right to read and write there.",
     ),
     errno.ELOOP: ("disk_link", "A link stands where a folder must be", "Take the link away."),
     errno.ENOTDIR: ("disk_link", "No folder, or a link, stands where one must be", "Take it away."),
