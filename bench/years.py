@@ -7,10 +7,13 @@ of a core.
 from __future__ import annotations
 
 import argparse
+import os
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.edges.ledger_room import grow
 from tests.system.door import BEARER, door, page_address
 from tests.system.house import House, prompts_csv, sandbox
+
+from watcher.choosing import CHOICES
 
 JOBS, ROWS = 7, 10
 TRIES = 3
@@ -103,9 +108,24 @@ def main() -> int:
         home.stop()
         ledger = home.state / "ledger.sqlite3"
         grow(ledger, doublings)
+        make_folders(home, ledger)
         old = measured(home, "old")
         print(f"ledger of {ledger.stat().st_size / 1e6:.0f} MB, jobs doubled {doublings} times")
     return told(young, old)
+
+
+def make_folders(home: House, ledger: Path) -> None:
+    """Those that people move pictures into, of every copy of a job, as old as those of the job itself."""
+    with closing(sqlite3.connect(ledger)) as database:
+        names = [
+            line[0] for line in database.execute("select folder from jobs order by length(folder)")
+        ]
+    length = len(names[0])  # of the first jobs all are as long
+    for name in names:
+        for choice in CHOICES:
+            made, first = (home.outbox / one / choice for one in (name, name[:length]))
+            made.mkdir(parents=True, exist_ok=True)
+            os.utime(made, ns=(0, first.stat().st_mtime_ns))
 
 
 def told(young: Measured, old: Measured) -> int:

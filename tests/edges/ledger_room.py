@@ -145,11 +145,18 @@ def reopened(ledger: Ledger, folder: Path) -> Ledger:
 
 def grow(file: Path, times: int) -> None:
     """Double a ledger so many times: as many jobs again, each a copy of one that is there."""
-    keys = {"jobs": "id", "rows": "job_id", "pictures": "job_id", "attempts": "job_id"}
+    told_apart = {
+        "jobs": ("id", "folder"), "claims": ("id", "job_id"), "slices": ("job_id",), "rows": ("job_id",),
+        "pictures": ("job_id",), "attempts": ("job_id",),
+    }  # fmt: skip
     with closing(sqlite3.connect(file)) as database, database:
         for suffix in ascii_lowercase[:times]:
-            for table, key in keys.items():
-                names = [line[1] for line in database.execute(f"pragma table_info({table})")]
-                others = ", ".join(f'"{name}"' for name in names if name not in {key, "id"})
-                copies = f"select {key} || '{suffix}', {others} from {table}"  # noqa: S608 - names of ours
-                database.execute(f"insert into {table} ({key}, {others}) {copies}")
+            for table, apart in told_apart.items():
+                found = [line[1] for line in database.execute(f"pragma table_info({table})")]
+                names = [name for name in found if name in apart or name != "id"]
+                values = [
+                    f"{name} || '{suffix}'" if name in apart else f'"{name}"' for name in names
+                ]
+                into = ", ".join(f'"{name}"' for name in names)
+                copies = f"select {', '.join(values)} from {table}"  # noqa: S608 - names of ours
+                database.execute(f"insert into {table} ({into}) {copies}")

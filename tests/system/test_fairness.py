@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.system.house import House, house, prompts_csv, sandbox, wait_for
 
-LATENCY = 0.3
+LATENCY = 0.5
 
 
 def attempts(home: House, name: str) -> list[tuple[float, float]]:
@@ -21,6 +21,7 @@ def attempts(home: House, name: str) -> list[tuple[float, float]]:
         return [(accepted, begun) for accepted, begun in ledger.execute(query, (name,))]
 
 
+@pytest.mark.alone
 def test_one_row_behind_five_thousand_starts_within_one_rows_time(tmp_path: Path) -> None:
     """Two calls at a time: at most two of the big job's rows begin between its acceptance and its start."""
     big = prompts_csv([f"Stone number {number}" for number in range(5000)])

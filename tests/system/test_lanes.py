@@ -131,7 +131,7 @@ def test_at_most_the_calls_in_flight_are_made(tmp_path: Path) -> None:
     ):
         home.drop("rows.csv", prompts_csv([f"row {at}" for at in range(100)]))
         wait_paused(home, "rows.csv")
-        assert queued(home, "rows.csv") == 100
+        wait_for(lambda: queued(home, "rows.csv") == 100, what="no call is in flight")
         assert api.stats()["calls"] <= 4
 
 
@@ -147,7 +147,7 @@ def test_the_lane_reopens_by_itself(tmp_path: Path, fault: str) -> None:
         home.drop("rows.csv", prompts_csv([f"row {at}" for at in range(10)]))
         wait_paused(home, "rows.csv")
         wait_for(lambda: api.stats()["calls"] >= 3, what="the lane was probed twice")
-        assert queued(home, "rows.csv") == 10
+        wait_for(lambda: queued(home, "rows.csv") == 10, what="no probe is in flight")
         api.misbehave()
         assert_all_done(home.wait_over("rows.csv"), 10)
         assert len(home.events("lane.reopened")) == 1

@@ -74,9 +74,10 @@ def test_a_full_outbox_stops_its_own_inbox_alone(tmp_path: Path, *, killed: bool
         ):
             home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
             wait_for(lambda: outbox_is_shut(home), 30, "the outbox is shut")
-            page = httpx.get(page_address(home)).text
-            assert "Partly paused: some inboxes wait" in page
-            assert "Paused, " in page
+            paused = "Partly paused: some inboxes wait"
+            page = page_address(home)
+            wait_for(lambda: paused in httpx.get(page).text, 30, "the page says so")
+            assert "Paused, " in httpx.get(page).text
             if killed:
                 home.kill()
                 home.start()
