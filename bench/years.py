@@ -111,7 +111,7 @@ def main() -> int:
         make_folders(home, ledger)
         old = measured(home, "old")
         print(f"ledger of {ledger.stat().st_size / 1e6:.0f} MB, jobs doubled {doublings} times")
-    return told(young, old)
+        return told(young, old)
 
 
 def make_folders(home: House, ledger: Path) -> None:
