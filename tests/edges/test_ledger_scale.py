@@ -25,11 +25,12 @@ JOBS, ROWS = 20, 10  # seven times doubled: 25,600 rows, and as many pictures
 INBOX = "products"
 OFTEN = 20  # to tell what takes no time from what takes a millisecond
 LOOKS: Mapping[str, Callable[[Ledger], object]] = {
-    "copies to be made": lambda ledger: ledger.renditions.due(INBOX, most=64),
+    "copies to be made": lambda ledger: [
+        ledger.renditions.due(INBOX, most=64) for _ in range(OFTEN)
+    ],
     "jobs that people choose in": lambda ledger: [*islice(ledger.choices.folders(INBOX), 100)],
-    "those of a new inbox": lambda ledger: [[*ledger.choices.folders("new")] for _ in range(OFTEN)],
-    "jobs of a new inbox": lambda ledger: [
-        ledger.views.jobs(inboxes=("new",), most=200) for _ in range(OFTEN)
+    "an earlier job of the same bytes": lambda ledger: [
+        ledger.jobs.earlier(sha256="other bytes", inbox=INBOX, rules="rules") for _ in range(OFTEN)
     ],
     "the newest jobs": lambda ledger: ledger.views.jobs(most=20),
     "running jobs": lambda ledger: ledger.views.jobs(states=(JobState.RUNNING,), most=20),

@@ -76,7 +76,6 @@ jobs = Table(
     Index("jobs_state", "state", "priority", "id"),
     Index("jobs_unpublished", "published_at", "state"),
     Index("jobs_same", "sha256", "inbox"),
-    Index("jobs_inbox", "inbox", "id"),  # the newest of one that has few, among 100,000 of others
 )
 
 slices = Table(

@@ -1,4 +1,4 @@
-"""What came with 0.2. Until it is released every new table, column and index of `schema` is added here."""
+"""What came with 0.2. Until it is released every new table and column of `schema` is added here."""
 
 from __future__ import annotations
 
@@ -141,12 +141,10 @@ def upgrade() -> None:
         sa.Index("redos_row", "job_id", "number"),
     )
     op.add_column("jobs", sa.Column("choices_mark", sa.Integer))
-    op.create_index("jobs_inbox", "jobs", ["inbox", "id"])
 
 
 def downgrade() -> None:
     _end_judging()
-    op.drop_index("jobs_inbox", "jobs")
     for table, column in (
         ("jobs", "choices_mark"),
         ("jobs", "approved"),
