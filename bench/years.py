@@ -29,7 +29,7 @@ from watcher.choosing import CHOICES
 
 JOBS, ROWS = 7, 10
 TRIES = 3
-CALM = 30.0  # seconds until all has been looked through once
+CALM = 90.0  # seconds until all folders have been looked at once after a start
 IDLE = 120.0  # seconds in which nothing happens
 TIMES, NOISE = 2.0, 0.1  # what an old one may take: so many times as long, and seconds
 MOST_IDLE = 0.05  # of a core
