@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.mounts import in_own_mounts, share
+from tests.mounts import Share, in_own_mounts, share
 from tests.system.door import BEARER, Door, door, first_picture
 from tests.system.house import (
     INBOX,
     House,
     Job,
+    Sandbox,
     Values,
     house,
     merged,
@@ -46,6 +49,19 @@ def other_picture(home: House) -> str:
 
     job = wait_for(over, 60, "the other job is over")
     return f"/{job.folder.name}/images/{job.pictures[0].name}"
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[tuple[Share, Sandbox, House]]:
+    """A daemon in the middle of a job of ROWS rows, whose outbox is a share."""
+    with (
+        share(folder / "outbox", folder / "disk") as outbox,
+        sandbox(picture_bytes=10_000, latency="0.2") as api,
+        house(folder, api.base_url, {"limits": {"concurrency": 3}}) as home,
+    ):
+        home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
+        wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
+        yield outbox, api, home
 
 
 def stop(home: House) -> None:
@@ -114,13 +130,7 @@ def test_stopping_while_an_outbox_hangs(tmp_path: Path) -> None:
     """Pictures that cannot be put there are kept; the process ends, and the next one puts them there, paid once."""
 
     def body() -> None:
-        with (
-            share(tmp_path / "outbox", tmp_path / "disk") as outbox,
-            sandbox(picture_bytes=10_000, latency="0.2") as api,
-            house(tmp_path, api.base_url, {"limits": {"concurrency": 3}}) as home,
-        ):
-            home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
-            wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
+        with at_work(tmp_path) as (outbox, api, home):
             with outbox.hanging():
                 calls = api.stats()["calls"]
                 wait_for(lambda: api.stats()["calls"] > calls, 30, "pictures come that wait")
@@ -296,13 +306,7 @@ def test_a_note_is_true_while_its_results_cannot_be_written(tmp_path: Path) -> N
     """An outbox that hangs in the middle of a publication: the note beside the drop says what is waited for."""
 
     def body() -> None:
-        with (
-            share(tmp_path / "outbox", tmp_path / "disk") as outbox,
-            sandbox(picture_bytes=10_000, latency="0.2") as api,
-            house(tmp_path, api.base_url, {"limits": {"concurrency": 3}}) as home,
-        ):
-            home.drop("a.csv", prompts_csv([f"a {number}" for number in range(ROWS)]))
-            wait_for(lambda: home.events("item.delivered"), 30, "the first picture")
+        with at_work(tmp_path) as (outbox, api, home):
             with outbox.hanging():
                 wait_for(lambda: "does not answer" in home.note("a.csv"), TOLD, "its note says so")
             wait_published(home)
